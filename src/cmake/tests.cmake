@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+# The C++ storeys of the tests: test/cpp (core and reader) and test/abi (the simulator's ABI).
+
+include("${CMAKE_CURRENT_LIST_DIR}/google_test.cmake")
+enable_testing()
+set(HBM_TEST_RESULTS_DIR "${CMAKE_CURRENT_BINARY_DIR}/test_results"
+  CACHE PATH "Where the tests write their JUnit XML")
+set(HBM_TEST_DIR "${CMAKE_CURRENT_LIST_DIR}/../../test")
+
+# The engine of the Python environment, for the tests that compute.
+execute_process(
+  COMMAND "${Python3_EXECUTABLE}" -c
+    "import glob, importlib.util as u, os; s = u.find_spec('onnxruntime'); \
+print(max(glob.glob(os.path.join(s.submodule_search_locations[0], 'capi', 'libonnxruntime.so.*'))))"
+  OUTPUT_VARIABLE HBM_TEST_ENGINE OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+
+# One binary, one ctest entry, one result file.
+function(hbm_test name)
+  add_executable(${name} ${ARGN})
+  target_include_directories(${name} PRIVATE
+    "${HBM_TEST_DIR}/cpp" "${CMAKE_CURRENT_SOURCE_DIR}")
+  target_link_libraries(${name} PRIVATE hbm_abi hbm_options GTest::gtest_main)
+  add_test(NAME ${name}
+    COMMAND ${name} "--gtest_output=xml:${HBM_TEST_RESULTS_DIR}/${name}.gtest.xml")
+  set_tests_properties(${name} PROPERTIES TIMEOUT 120)
+  if(HBM_TEST_ENGINE)
+    set_property(TEST ${name} PROPERTY ENVIRONMENT "HBM_SIM_ENGINE=${HBM_TEST_ENGINE}")
+  endif()
+endfunction()
+
+hbm_test(cpp_test
+  "${HBM_TEST_DIR}/cpp/error_test.cpp"
+  "${HBM_TEST_DIR}/cpp/layout_test.cpp"
+  "${HBM_TEST_DIR}/cpp/model_file_test.cpp"
+  "${HBM_TEST_DIR}/cpp/scheduling_test.cpp"
+  "${HBM_TEST_DIR}/cpp/strided_copy_test.cpp"
+  "${HBM_TEST_DIR}/cpp/task_slots_test.cpp"
+  simulator/model_file.cpp)  # the reader is hidden inside libdnn.so
+target_link_libraries(cpp_test PRIVATE hbm_core)
+
+# These link against our pair as any program for the ABI does.
+hbm_test(abi_test
+  "${HBM_TEST_DIR}/abi/memory_test.cpp"
+  "${HBM_TEST_DIR}/abi/model_test.cpp"
+  "${HBM_TEST_DIR}/abi/task_test.cpp"
+  "${HBM_TEST_DIR}/abi/tensor_test.cpp")
+hbm_test(abi_order_test "${HBM_TEST_DIR}/abi/order_test.cpp")
+hbm_test(abi_cores_test "${HBM_TEST_DIR}/abi/cores_test.cpp")
+foreach(name abi_test abi_order_test abi_cores_test)
+  target_link_libraries(${name} PRIVATE dnn hbucp)
+endforeach()
