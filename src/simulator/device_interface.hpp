@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// What libdnn.so needs of libhbucp.so inside the simulator: operations in, tasks out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "hb_ucp.h"
+#include "profile.hpp"
+
+namespace hbm::simulator {
+
+// One piece of work that occupies one core from start to end.
+class Operation {
+ public:
+  Operation() = default;
+  Operation(const Operation&) = delete;
+  Operation& operator=(const Operation&) = delete;
+  virtual ~Operation() = default;
+
+  // Runs on a core's thread; returns a status and never throws.
+  [[nodiscard]] virtual int32_t run() noexcept = 0;
+  // From any thread, before or while run() runs: makes it return soon.
+  virtual void cancel() noexcept = 0;
+};
+
+class Device {
+ public:
+  Device() = default;
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+  virtual ~Device() = default;
+
+  [[nodiscard]] virtual const Profile& profile() const noexcept = 0;
+  // Makes a task; the caller releases it with hbUCPReleaseTask.
+  [[nodiscard]] virtual int32_t create_task(std::shared_ptr<Operation> operation,
+                                            hbUCPTaskHandle_t* task) = 0;
+  // Appends a sub-task to a task that was not submitted yet.
+  [[nodiscard]] virtual int32_t append(hbUCPTaskHandle_t task,
+                                       std::shared_ptr<Operation> operation) = 0;
+  // Runs on any core with the lowest priority and waits for the end.
+  [[nodiscard]] virtual int32_t run_and_wait(std::shared_ptr<Operation> operation) = 0;
+  // Null unless the task ended well and has such a sub-task.
+  [[nodiscard]] virtual std::shared_ptr<Operation> finished_operation(hbUCPTaskHandle_t task,
+                                                                      int32_t sub_task) = 0;
+  // Whether `size` bytes from `address` lie inside one allocation of device memory.
+  [[nodiscard]] virtual bool owns(const void* address, uint64_t size) const = 0;
+  // Bytes from `address` to the end of its allocation, 0 for foreign memory.
+  [[nodiscard]] virtual uint64_t bytes_from(const void* address) const = 0;
+  // Cancels everything and ends the core threads; before the engine is unloaded.
+  virtual void shut_down() noexcept = 0;
+};
+
+}  // namespace hbm::simulator
+
+extern "C" hbm::simulator::Device* hbSimDevice();
