@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Turns a status of the ABI into the core's exception.
+#include "error.hpp"
+
+#include "abi/status_table.hpp"
+#include "log.hpp"
+
+namespace hbm {
+namespace {
+
+ErrorKind kind_of(int32_t status) noexcept {
+  switch (status) {
+    case HB_UCP_INVALID_ARGUMENT:
+      return ErrorKind::kInput;
+    case HB_UCP_INIT_FAILED:
+      return ErrorKind::kLibrary;
+    case HB_UCP_TASK_TIMEOUT:
+      return ErrorKind::kTimeout;
+    case HB_UCP_MEM_ALLOC_FAIL:
+      return ErrorKind::kMemory;
+    case HB_UCP_FILE_OPEN_FAILED:
+    case HB_UCP_MODEL_NUMBER_EXCEED_LIMIT:
+    case HB_UCP_MODEL_INVALID:
+    case HB_UCP_MODEL_IS_INUSE:
+    case HB_UCP_MODEL_INCOMPATIBLE:
+      return ErrorKind::kModel;
+    default:
+      return ErrorKind::kTask;
+  }
+}
+
+}  // namespace
+
+std::string status_name(int32_t status) {
+  const abi::StatusRow* row = abi::find_status(status);
+  return row != nullptr ? std::string(row->name) : "unknown status";
+}
+
+void check(int32_t status, const char* call, const std::string& doing, const ErrorPlace& place) {
+  if (status == HB_UCP_SUCCESS) return;
+  const abi::StatusRow* row = abi::find_status(status);
+  std::string message;
+  if (!place.model.empty()) message += "model '" + place.model + "'";
+  if (!place.tensor.empty()) message += ", tensor '" + place.tensor + "'";
+  if (!message.empty()) message += ": ";
+  message += "failed to " + doing + ": " + call + " returned " + std::to_string(status) + " (" +
+             status_name(status) + (row != nullptr ? std::string(": ") + row->text : "") + ")";
+  const std::string said = last_error_line();
+  if (!said.empty()) message += "; the accelerator says: " + said;
+  throw Error(kind_of(status), message, place, call, status);
+}
+
+}  // namespace hbm

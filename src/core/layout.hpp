@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a tensor's bytes lie in device memory: dynamic strides filled in, sizes computed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "tensor.hpp"
+
+namespace hbm {
+
+// Row pitch of dynamic inputs in bytes: 64 is right on S600 and also valid on S100 and S100P (32).
+inline constexpr int64_t kPitchAlignment = 64;
+
+// The shape in storage units: as given, but two 4-bit elements of the last dimension make a byte.
+[[nodiscard]] Extents storage_shape(const Extents& shape, int32_t data_type);
+
+struct Layout {
+  Extents shape;    // storage units
+  Extents strides;  // bytes
+  int64_t element_size = 0;  // bytes of one storage unit
+  int64_t byte_size = 0;     // to allocate
+};
+
+// The layout of an input with the given shape (elements), which must fit the model's.
+[[nodiscard]] Layout input_layout(const TensorInfo& info, const Extents& shape);
+
+// The layout of an output as the model or the finished task reports it.
+[[nodiscard]] Layout output_layout(const TensorInfo& info, const std::string& model);
+
+// "[1, 3, 224, 224]"
+[[nodiscard]] std::string describe_shape(const Extents& shape);
+
+}  // namespace hbm

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Device memory with an owner, and the pool that saves allocating it for every run.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "library.hpp"
+
+namespace hbm {
+
+class DeviceBuffer {
+ public:
+  // Cached memory of exactly `size` bytes; throws Error(kMemory).
+  DeviceBuffer(std::shared_ptr<const Library> library, int64_t size);
+  DeviceBuffer(const DeviceBuffer&) = delete;
+  DeviceBuffer& operator=(const DeviceBuffer&) = delete;
+  ~DeviceBuffer();
+
+  [[nodiscard]] std::byte* data() const noexcept {
+    return static_cast<std::byte*>(memory_.virAddr);
+  }
+  [[nodiscard]] int64_t size() const noexcept { return size_; }
+  [[nodiscard]] const hbUCPSysMem& memory() const noexcept { return memory_; }
+
+  void clean() const;       // after the CPU wrote, before the device reads
+  void invalidate() const;  // before the CPU reads what the device wrote
+
+ private:
+  std::shared_ptr<const Library> library_;
+  hbUCPSysMem memory_{};
+  int64_t size_;
+};
+
+// Hands out buffers by size and takes them back when their last owner lets go.
+class BufferPool : public std::enable_shared_from_this<BufferPool> {
+ public:
+  explicit BufferPool(std::shared_ptr<const Library> library) : library_(std::move(library)) {}
+
+  // The buffer returns to the pool, or is freed once the pool is gone.
+  [[nodiscard]] std::shared_ptr<DeviceBuffer> acquire(int64_t size);
+
+ private:
+  // More idle buffers of one size than a busy model needs are freed.
+  static constexpr std::size_t kMaxIdlePerSize = 32;
+
+  void give_back(std::unique_ptr<DeviceBuffer> buffer) noexcept;
+
+  std::shared_ptr<const Library> library_;
+  std::mutex mutex_;
+  std::map<int64_t, std::vector<std::unique_ptr<DeviceBuffer>>> idle_;
+};
+
+}  // namespace hbm

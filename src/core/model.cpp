@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loads model files and reads their metadata through the ABI.
+#include "model.hpp"
+
+#include <utility>
+
+#include "error.hpp"
+
+namespace hbm {
+namespace {
+
+// Descriptions may hold NULs: the size counts, not the first NUL.
+std::string description(int32_t status, const char* call, const char* text, uint32_t size,
+                        const ErrorPlace& place) {
+  check(status, call, "read a description", place);
+  return text != nullptr ? std::string(text, size) : std::string();
+}
+
+using CountFunction = int32_t (*)(int32_t*, hbDNNHandle_t);
+using NameFunction = int32_t (*)(const char**, hbDNNHandle_t, int32_t);
+using PropertiesFunction = int32_t (*)(hbDNNTensorProperties*, hbDNNHandle_t, int32_t);
+using DescriptionFunction = int32_t (*)(const char**, uint32_t*, int32_t*, hbDNNHandle_t, int32_t);
+
+// The four functions that describe one side of a model, with their names for messages.
+struct Side {
+  CountFunction count;
+  NameFunction name;
+  PropertiesFunction properties;
+  DescriptionFunction description;
+  const char* what;
+};
+
+std::vector<TensorInfo> describe_side(const Side& side, hbDNNHandle_t model,
+                                      const std::string& model_name) {
+  const std::string call = std::string("hbDNNGet") + side.what;
+  int32_t count = 0;
+  check(side.count(&count, model), (call + "Count").c_str(), "count the tensors", {model_name, {}});
+  std::vector<TensorInfo> tensors;
+  for (int32_t index = 0; index < count; ++index) {
+    const char* name = nullptr;
+    check(side.name(&name, model, index), (call + "Name").c_str(), "read a tensor's name",
+          {model_name, {}});
+    const ErrorPlace place{model_name, name != nullptr ? name : ""};
+    hbDNNTensorProperties properties{};
+    check(side.properties(&properties, model, index), (call + "TensorProperties").c_str(),
+          "read a tensor's properties", place);
+    const char* text = nullptr;
+    uint32_t size = 0;
+    int32_t type = 0;
+    const int32_t status = side.description(&text, &size, &type, model, index);
+    tensors.push_back(make_tensor_info(
+        place.tensor, description(status, (call + "Desc").c_str(), text, size, place), properties,
+        model_name));
+  }
+  return tensors;
+}
+
+std::string list(const std::vector<std::string>& files) {
+  std::string text;
+  for (const std::string& file : files) text += (text.empty() ? "" : ", ") + file;
+  return text;
+}
+
+}  // namespace
+
+PackedModels::Handle::Handle(std::shared_ptr<const Library> library,
+                             const std::vector<std::string>& files)
+    : library_(std::move(library)) {
+  std::vector<const char*> paths;
+  for (const std::string& file : files) paths.push_back(file.c_str());
+  check(library_->hbDNNInitializeFromFiles(&handle_, paths.data(),
+                                           static_cast<int32_t>(paths.size())),
+        "hbDNNInitializeFromFiles", "load " + list(files));
+}
+
+PackedModels::Handle::~Handle() {
+  // Nobody is left to tell: the accelerator has logged a failure itself.
+  if (handle_ != nullptr) static_cast<void>(library_->hbDNNRelease(handle_));
+}
+
+PackedModels::PackedModels(std::shared_ptr<const Library> library,
+                           const std::vector<std::string>& files)
+    : library_(std::move(library)), handle_(library_, files) {
+  const char** names = nullptr;
+  int32_t count = 0;
+  check(library_->hbDNNGetModelNameList(&names, &count, handle_.get()), "hbDNNGetModelNameList",
+        "list the models of " + list(files));
+  for (int32_t index = 0; index < count; ++index) models_.push_back(describe(names[index]));
+  for (std::size_t index = 0; index < files.size(); ++index) {
+    const char* text = nullptr;
+    uint32_t size = 0;
+    int32_t type = 0;
+    const int32_t status = library_->hbDNNGetHBMDesc(&text, &size, &type, handle_.get(),
+                                                     static_cast<int32_t>(index));
+    file_descriptions_.push_back(description(status, "hbDNNGetHBMDesc", text, size, {}));
+  }
+}
+
+PackedModels::~PackedModels() = default;
+
+ModelInfo PackedModels::describe(const char* name) const {
+  ModelInfo model;
+  model.name = name;
+  const ErrorPlace place{model.name, {}};
+  check(library_->hbDNNGetModelHandle(&model.handle, handle_.get(), name), "hbDNNGetModelHandle",
+        "find the model", place);
+  const char* text = nullptr;
+  uint32_t size = 0;
+  int32_t type = 0;
+  const int32_t status = library_->hbDNNGetModelDesc(&text, &size, &type, model.handle);
+  model.description = description(status, "hbDNNGetModelDesc", text, size, place);
+  if (library_->hbDNNGetCompileBpuCoreNum != nullptr) {
+    check(library_->hbDNNGetCompileBpuCoreNum(&model.core_count, model.handle),
+          "hbDNNGetCompileBpuCoreNum", "read the number of cores", place);
+  }
+  model.inputs = describe_side(
+      {library_->hbDNNGetInputCount, library_->hbDNNGetInputName,
+       library_->hbDNNGetInputTensorProperties, library_->hbDNNGetInputDesc, "Input"},
+      model.handle, model.name);
+  model.outputs = describe_side(
+      {library_->hbDNNGetOutputCount, library_->hbDNNGetOutputName,
+       library_->hbDNNGetOutputTensorProperties, library_->hbDNNGetOutputDesc, "Output"},
+      model.handle, model.name);
+  return model;
+}
+
+}  // namespace hbm

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// A model's scheduling parameters, checked against the chip.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "abi/hb_ucp.h"
+
+namespace hbm {
+
+inline constexpr int kAnyCore = -1;
+
+struct SchedParam {
+  int32_t priority = 0;              // 0..255, higher first
+  int64_t custom_id = 0;             // among equal priorities the smaller first
+  std::vector<int> bpu_cores = {kAnyCore};
+  uint32_t device_id = 0;
+};
+
+// Throws Error(kInput) that names the model, the value and what is allowed on this chip.
+void check_sched_param(const SchedParam& param, int core_count, const std::string& model);
+
+[[nodiscard]] hbUCPSchedParam to_abi(const SchedParam& param);
+
+}  // namespace hbm
