@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Brings the three forms of run's input into one: per model, a list of arrays in its order."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hbm_runtime.errors import HBMInputError
+
+Arrays = list[np.ndarray[Any, np.dtype[Any]]]
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'? Known are: …"`` for an unknown name."""
+    names = list(known)
+    close = difflib.get_close_matches(str(name), names, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ";"
+    return f"{hint} known are: {', '.join(map(repr, names))}"
+
+
+def check_model_name(name: object, known: Sequence[str], what: str) -> str:
+    """Return the name if such a model is loaded; raise HBMInputError if not."""
+    if not isinstance(name, str):
+        raise HBMInputError(f'"{what}" must be a str, got {type(name).__name__}')
+    if name not in known:
+        raise HBMInputError(
+            f"Provided {what} {name!r} is not in the loaded model list{did_you_mean(name, known)}",
+            model=name,
+        )
+    return name
+
+
+def check_timeout(timeout: object) -> float | None:
+    """Return the seconds to wait; None waits as long as it takes."""
+    if timeout is None:
+        return None
+    if isinstance(timeout, (int, float)) and timeout >= 0:
+        return float(timeout)
+    raise HBMInputError(f"timeout: expected seconds (0 or more) or None, got {timeout!r}")
+
+
+def arrange(
+    inputs: object, model_name: str | None, input_names: Mapping[str, Sequence[str]]
+) -> dict[str, Arrays]:
+    """Return {model: arrays in the order of input_names}.
+
+    Args:
+        inputs: An array, {input: array} or {model: {input: array}}.
+        model_name: Chooses the model of the first two forms, filters the third.
+        input_names: {model: names of its inputs}, for all loaded models.
+
+    Raises:
+        HBMInputError: A name is unknown or missing, or the form does not fit.
+    """
+    loaded = list(input_names)
+    if model_name is not None:
+        check_model_name(model_name, loaded, "model_name")
+    if isinstance(inputs, Mapping):
+        if any(isinstance(value, Mapping) for value in inputs.values()):
+            return _arrange_models(inputs, model_name, input_names)
+        model = _the_model(model_name, loaded)
+        return {model: _arrange_model(inputs, model, input_names[model])}
+    model = _the_model(model_name, loaded)
+    names = input_names[model]
+    if len(names) != 1:
+        raise HBMInputError(
+            f"Single-input run() requires the model to have exactly 1 input, but model "
+            f"{model!r} has {len(names)}: {', '.join(map(repr, names))}; pass a dict "
+            f"{{input name: array}}",
+            model=model,
+        )
+    return {model: [_as_array(inputs, model, names[0])]}
+
+
+def _the_model(model_name: str | None, loaded: Sequence[str]) -> str:
+    if model_name is not None:
+        return model_name
+    if len(loaded) == 1:
+        return loaded[0]
+    raise HBMInputError(
+        f"model_name is needed because {len(loaded)} models are loaded: "
+        f"{', '.join(map(repr, loaded))}; or pass {{model: {{input: array}}}}"
+    )
+
+
+def _arrange_models(
+    inputs: Mapping[Any, Any], model_name: str | None, input_names: Mapping[str, Sequence[str]]
+) -> dict[str, Arrays]:
+    wanted = list(inputs) if model_name is None else [model_name]
+    arranged: dict[str, Arrays] = {}
+    for model in wanted:
+        check_model_name(model, list(input_names), "model_name")
+        if model not in inputs:
+            raise HBMInputError(
+                f"model_name is {model!r}, but the inputs are for "
+                f"{', '.join(map(repr, inputs))} only",
+                model=model,
+            )
+        of_model = inputs[model]
+        if not isinstance(of_model, Mapping):
+            raise HBMInputError(
+                f"model {model!r}: expected a dict {{input name: array}}, got "
+                f"{type(of_model).__name__}",
+                model=model,
+            )
+        arranged[model] = _arrange_model(of_model, model, input_names[model])
+    return arranged
+
+
+def _arrange_model(inputs: Mapping[Any, Any], model: str, names: Sequence[str]) -> Arrays:
+    for name in inputs:
+        if name not in names:
+            raise HBMInputError(
+                f'Input name "{name}" is invalid for model "{model}"{did_you_mean(name, names)}',
+                model=model,
+                tensor=str(name),
+            )
+    missing = [name for name in names if name not in inputs]
+    if missing:
+        raise HBMInputError(
+            f"model {model!r}: missing input{'s' if len(missing) > 1 else ''} "
+            f"{', '.join(map(repr, missing))}; the model's inputs are {', '.join(map(repr, names))}",
+            model=model,
+            tensor=missing[0],
+        )
+    return [_as_array(inputs[name], model, name) for name in names]
+
+
+def _as_array(value: object, model: str, name: str) -> np.ndarray[Any, np.dtype[Any]]:
+    if not isinstance(value, np.ndarray):
+        raise HBMInputError(
+            f"model {model!r}, input {name!r}: expected a numpy.ndarray, got "
+            f"{type(value).__name__}; convert it with numpy.asarray",
+            model=model,
+            tensor=name,
+        )
+    if not value.dtype.isnative:
+        return value.astype(value.dtype.newbyteorder("="))
+    return value

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks model paths before the accelerator sees them, so that the message can say what is wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from hbm_runtime import model_file
+from hbm_runtime.errors import HBMInputError, HBMModelError
+
+
+def check_paths(files: object) -> list[str]:
+    """Return the paths as given, as str.
+
+    Args:
+        files: A path, or a list or tuple of paths (str or PathLike).
+
+    Raises:
+        HBMInputError: It is something else, or an empty list.
+        HBMModelError: A path leads to no readable .hbm file.
+    """
+    if isinstance(files, (str, os.PathLike)):
+        files = [files]
+    if not isinstance(files, (list, tuple)):
+        raise HBMInputError(
+            f"expected the path of a model file or a list of paths, got {type(files).__name__}"
+        )
+    if not files:
+        raise HBMInputError("No input hbm model files provided.")
+    return [_check_path(file) for file in files]
+
+
+def _check_path(file: object) -> str:
+    if not isinstance(file, (str, os.PathLike)):
+        raise HBMInputError(f"expected the path of a model file, got {type(file).__name__}")
+    path = os.fspath(file)
+    if not isinstance(path, str) or "\0" in path:
+        raise HBMInputError(f"{path!r} is not a path")
+    if not os.path.exists(path):
+        raise HBMModelError(f"The input hbm model {path} does not exist.")
+    if os.path.isdir(path):
+        raise HBMModelError(f"{path} is a folder; name the .hbm file in it")
+    if not path.endswith(".hbm"):
+        family = " A .bin file is for the X3/X5 family." if path.endswith(".bin") else ""
+        raise HBMModelError(f"Invalid model file extension: {path}. Only .hbm supported.{family}")
+    if not os.access(path, os.R_OK):
+        raise HBMModelError(f"{path} cannot be read: permission denied")
+    if os.path.getsize(path) == 0:
+        raise HBMModelError(f"{path} is empty; pack or copy the model again")
+    return path
+
+
+def check_origin(paths: Sequence[str], is_simulator: bool) -> None:
+    """Refuse a file that was made for the other kind of accelerator.
+
+    Raises:
+        HBMModelError: A simulator file on a board, or anything else on the simulator.
+    """
+    for path in paths:
+        if is_simulator:
+            why = model_file.why_unreadable(path)
+            if why is not None:
+                raise HBMModelError(f"{path}: {why}", status=-600002, status_name="HB_UCP_MODEL_INVALID")
+        elif model_file.is_simulator_file(path):
+            raise HBMModelError(
+                f"{path} was packed for the simulator by 'hbm pack' and holds no code for a "
+                f"board; compile the ONNX model with the vendor's toolchain, or use the simulator"
+            )

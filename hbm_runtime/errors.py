@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The errors of hbm_runtime: one tree, each class also the builtin that old handlers expect."""
+
+from __future__ import annotations
+
+
+class HBMError(RuntimeError):
+    """Base of all errors of this package.
+
+    Attributes:
+        call: Function of the accelerator's libraries that failed, or None.
+        status: Its status code (negative), or None.
+        status_name: The code's name, e.g. ``"HB_UCP_MEM_ALLOC_FAIL"``, or None.
+        model: Name of the model concerned, or None.
+        tensor: Name of the tensor concerned, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        call: str | None = None,
+        status: int | None = None,
+        status_name: str | None = None,
+        model: str | None = None,
+        tensor: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.call = call
+        self.status = status
+        self.status_name = status_name
+        self.model = model
+        self.tensor = tensor
+
+
+class HBMInputError(HBMError, ValueError):
+    """An argument is wrong: a name, a shape, a data type, a priority, a core."""
+
+
+class HBMLibraryError(HBMError, ImportError):
+    """The accelerator's libraries are missing, foreign or cannot start."""
+
+
+class HBMModelError(HBMError):
+    """A model file cannot be loaded."""
+
+
+class HBMMemoryError(HBMError, MemoryError):
+    """The accelerator has no memory left."""
+
+
+class HBMTaskError(HBMError):
+    """The accelerator failed to run a model."""
+
+
+class HBMTimeoutError(HBMError, TimeoutError):
+    """A deadline passed."""

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HB_HBMRuntime: loads models and runs them, as the vendor's manual describes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, Union
+
+import numpy as np
+
+from hbm_runtime import _core
+from hbm_runtime._inputs import arrange, check_model_name, check_timeout
+from hbm_runtime._library import open_library
+from hbm_runtime._log import forward_log_lines
+from hbm_runtime._model_paths import check_origin, check_paths
+from hbm_runtime._scheduling import Schedule
+from hbm_runtime._version import VersionProperty
+from hbm_runtime.errors import HBMInputError
+from hbm_runtime.types import QuantParams, SchedParam, hbDNNDataType, hbDNNQuantiType
+
+Array = np.ndarray[Any, np.dtype[Any]]
+PathLike = Union[str, "os.PathLike[str]"]
+T = TypeVar("T")
+
+
+class HB_HBMRuntime:  # noqa: N801 - the manual's name
+    """One or more models, loaded from ``.hbm`` files and ready to run.
+
+    Any number of threads may call :meth:`run` on one object.
+
+    Args:
+        model_file: Path of a model file, or a list or tuple of paths.
+        model_files: The same under the manual's second name.
+        library: Folder with ``libhbucp.so`` and ``libdnn.so``; see ``doc/configuration.md`` for
+            what is used when it is not given.
+
+    Raises:
+        HBMModelError: A file is missing, damaged or made for another accelerator.
+        HBMLibraryError: The accelerator's libraries, or the simulator's engine, are missing.
+        HBMMemoryError: The accelerator has no room for the models.
+    """
+
+    #: Version of the accelerator's libraries; readable on the class and on an object.
+    version = VersionProperty()
+
+    def __init__(
+        self,
+        model_file: PathLike | Sequence[PathLike] | None = None,
+        model_files: PathLike | Sequence[PathLike] | None = None,
+        *,
+        library: PathLike | None = None,
+    ) -> None:
+        if (model_file is None) == (model_files is None):
+            raise HBMInputError("pass either model_file or model_files")
+        paths = check_paths(model_files if model_file is None else model_file)
+        self._library = open_library(library)
+        check_origin(paths, self._library.is_simulator)
+        try:
+            self._runtime = _core.Runtime(self._library, paths)
+        finally:
+            forward_log_lines()
+        self._models = {model.name: model for model in self._runtime.models}
+        self._indices = {name: index for index, name in enumerate(self._models)}
+        self._input_names = {
+            name: [tensor.name for tensor in model.inputs] for name, model in self._models.items()
+        }
+        self._output_names = {
+            name: [tensor.name for tensor in model.outputs] for name, model in self._models.items()
+        }
+        self._hbm_descs = dict(zip(paths, self._runtime.file_descriptions))
+        self._schedule = Schedule(list(self._models), self._library.core_count)
+
+    @property
+    def library(self) -> _core.Library:
+        """The accelerator's libraries in use: path, is_simulator, soc_name, versions, core_count."""
+        return self._library
+
+    @property
+    def model_names(self) -> list[str]:
+        """Names of the loaded models, in load order."""
+        return list(self._models)
+
+    @property
+    def model_count(self) -> int:
+        """Number of loaded models."""
+        return len(self._models)
+
+    @property
+    def model_descs(self) -> dict[str, str]:
+        """{model: description that the compiler put into it}."""
+        return {name: model.description for name, model in self._models.items()}
+
+    @property
+    def hbm_descs(self) -> dict[str, str]:
+        """{path as given: description of the file}."""
+        return dict(self._hbm_descs)
+
+    @property
+    def compile_bpu_core_num(self) -> dict[str, int]:
+        """{model: number of BPU cores that it was compiled for}."""
+        return {name: model.core_count for name, model in self._models.items()}
+
+    @property
+    def input_counts(self) -> dict[str, int]:
+        """{model: number of inputs}."""
+        return {name: len(names) for name, names in self._input_names.items()}
+
+    @property
+    def input_names(self) -> dict[str, list[str]]:
+        """{model: names of its inputs}."""
+        return {name: list(names) for name, names in self._input_names.items()}
+
+    @property
+    def input_descs(self) -> dict[str, dict[str, str]]:
+        """{model: {input: description}}."""
+        return self._of_inputs(_description)
+
+    @property
+    def input_shapes(self) -> dict[str, dict[str, list[int]]]:
+        """{model: {input: dimensions in elements}}; -1 where any size goes."""
+        return self._of_inputs(_shape)
+
+    @property
+    def input_dtypes(self) -> dict[str, dict[str, hbDNNDataType]]:
+        """{model: {input: data type}}."""
+        return self._of_inputs(_data_type)
+
+    @property
+    def input_quants(self) -> dict[str, dict[str, QuantParams]]:
+        """{model: {input: quantisation}}."""
+        return self._of_inputs(_quantization)
+
+    @property
+    def input_strides(self) -> dict[str, dict[str, list[int]]]:
+        """{model: {input: bytes per step of each dimension}}; -1 where ``run`` fills them in."""
+        return self._of_inputs(_strides)
+
+    @property
+    def output_counts(self) -> dict[str, int]:
+        """{model: number of outputs}."""
+        return {name: len(names) for name, names in self._output_names.items()}
+
+    @property
+    def output_names(self) -> dict[str, list[str]]:
+        """{model: names of its outputs}."""
+        return {name: list(names) for name, names in self._output_names.items()}
+
+    @property
+    def output_descs(self) -> dict[str, dict[str, str]]:
+        """{model: {output: description}}."""
+        return self._of_outputs(_description)
+
+    @property
+    def output_shapes(self) -> dict[str, dict[str, list[int]]]:
+        """{model: {output: dimensions in elements}}."""
+        return self._of_outputs(_shape)
+
+    @property
+    def output_dtypes(self) -> dict[str, dict[str, hbDNNDataType]]:
+        """{model: {output: data type}}."""
+        return self._of_outputs(_data_type)
+
+    @property
+    def output_quants(self) -> dict[str, dict[str, QuantParams]]:
+        """{model: {output: quantisation}}."""
+        return self._of_outputs(_quantization)
+
+    @property
+    def output_strides(self) -> dict[str, dict[str, list[int]]]:
+        """{model: {output: bytes per step of each dimension}}; rows may be padded."""
+        return self._of_outputs(_strides)
+
+    @property
+    def sched_params(self) -> dict[str, SchedParam]:
+        """{model: its scheduling parameters}; copies, so that changing them changes nothing."""
+        return self._schedule.as_dict()
+
+    def set_scheduling_params(
+        self,
+        priority: Mapping[str, int] | None = None,
+        bpu_cores: Mapping[str, Sequence[int]] | None = None,
+        custom_id: Mapping[str, int] | None = None,
+        device_id: Mapping[str, int] | None = None,
+    ) -> None:
+        """Set the scheduling parameters of models from the next run on; all or nothing.
+
+        Args:
+            priority: {model: 0 to 255, higher first}.
+            bpu_cores: {model: core numbers}; [] or [-1] leaves the choice to the scheduler.
+            custom_id: {model: number}; among equal priorities the smaller runs first.
+            device_id: {model: device}; reserved, 0.
+
+        Raises:
+            HBMInputError: A model, priority or core is unknown; nothing was changed.
+        """
+        self._schedule.update(priority, bpu_cores, custom_id, device_id)
+
+    def run(
+        self,
+        *inputs: Any,
+        model_name: str | None = None,
+        priority: Mapping[str, int] | int | None = None,
+        bpu_cores: Mapping[str, Sequence[int]] | Sequence[int] | None = None,
+        custom_id: Mapping[str, int] | int | None = None,
+        device_id: Mapping[str, int] | int | None = None,
+        timeout: float | None = None,
+        **named: Any,
+    ) -> dict[str, dict[str, Array]]:
+        """Run one or more models and wait for their outputs.
+
+        Args:
+            inputs: One positional argument (or the manual's ``input_tensor``, ``input_tensors``,
+                ``multi_input_tensors``): an array for a model with one input,
+                ``{input: array}``, or ``{model: {input: array}}``. Data type and shape must be
+                the model's; any strides will do.
+            model_name: The model, where several are loaded; filters the third form.
+            priority: For this call only, ``{model: value}`` or one value for all.
+            bpu_cores: For this call only, likewise.
+            custom_id: For this call only, likewise.
+            device_id: For this call only, likewise.
+            timeout: Seconds until the outputs must be there; None waits as long as it takes.
+
+        Returns:
+            {model: {output: array}} in the models' order. Arrays are writable views of device
+            memory, padded where the model pads, and stay valid for as long as they are held.
+
+        Raises:
+            HBMInputError: A name, data type, shape or parameter does not fit the model.
+            HBMTimeoutError: The time is over; the task was cancelled.
+            HBMTaskError: The accelerator failed.
+            HBMMemoryError: The accelerator has no memory left.
+        """
+        given = _the_input(inputs, named)
+        if model_name is not None:
+            check_model_name(model_name, list(self._models), "model_name")
+        arranged = arrange(given, model_name, self._input_names)
+        schedule = self._schedule.for_call(list(arranged), priority, bpu_cores, custom_id, device_id)
+        requests = [
+            (self._indices[name], arrays, schedule[name]) for name, arrays in arranged.items()
+        ]
+        try:
+            outputs = self._runtime.run(requests, check_timeout(timeout))
+        finally:
+            forward_log_lines()
+        return {
+            name: dict(zip(self._output_names[name], arrays))
+            for name, arrays in zip(arranged, outputs)
+        }
+
+    def _of_inputs(self, read: Callable[[_core.TensorInfo], T]) -> dict[str, dict[str, T]]:
+        return {
+            name: {tensor.name: read(tensor) for tensor in model.inputs}
+            for name, model in self._models.items()
+        }
+
+    def _of_outputs(self, read: Callable[[_core.TensorInfo], T]) -> dict[str, dict[str, T]]:
+        return {
+            name: {tensor.name: read(tensor) for tensor in model.outputs}
+            for name, model in self._models.items()
+        }
+
+
+_INPUT_KEYWORDS = ("input_tensor", "input_tensors", "multi_input_tensors")
+
+
+def _the_input(positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """Return run's one input, which may have any of the manual's names."""
+    unknown = [name for name in named if name not in _INPUT_KEYWORDS]
+    if unknown:
+        raise HBMInputError(
+            f"run() got an unknown argument {unknown[0]!r}; it takes {', '.join(_INPUT_KEYWORDS)}, "
+            f"model_name, priority, bpu_cores, custom_id, device_id and timeout"
+        )
+    given = [*positional, *named.values()]
+    if len(given) != 1:
+        raise HBMInputError(f"run() takes exactly one input argument, got {len(given)}")
+    return given[0]
+
+
+def _description(tensor: _core.TensorInfo) -> str:
+    return tensor.description
+
+
+def _shape(tensor: _core.TensorInfo) -> list[int]:
+    return tensor.shape
+
+
+def _strides(tensor: _core.TensorInfo) -> list[int]:
+    return tensor.strides
+
+
+def _data_type(tensor: _core.TensorInfo) -> hbDNNDataType:
+    return hbDNNDataType(tensor.data_type)
+
+
+def _quantization(tensor: _core.TensorInfo) -> QuantParams:
+    return QuantParams(
+        scale=tensor.scale,
+        zero_point=tensor.zero_point,
+        quant_type=hbDNNQuantiType(tensor.quanti_type),
+        axis=tensor.quantize_axis,
+    )

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The manual's value types: data types, quantisation parameters, scheduling parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+class _NamedInt(IntEnum):
+    """An enumeration that equals its integers and prints as ``Class.NAME`` on every Python."""
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}.{self.name}"
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+
+class hbDNNDataType(_NamedInt):  # noqa: N801 - the manual's name
+    """Data type of a tensor's elements; the numbers are the accelerator's."""
+
+    S4 = 0
+    U4 = 1
+    S8 = 2
+    U8 = 3
+    F16 = 4
+    S16 = 5
+    U16 = 6
+    F32 = 7
+    S32 = 8
+    U32 = 9
+    F64 = 10
+    S64 = 11
+    U64 = 12
+    BOOL8 = 13
+    MAX = 14
+
+
+class hbDNNQuantiType(_NamedInt):  # noqa: N801 - the manual's name
+    """How a tensor is quantised."""
+
+    NONE = 0
+    SCALE = 1
+
+
+@dataclass(eq=False)
+class QuantParams:
+    """Quantisation of one tensor: real value = (stored − zero_point) × scale.
+
+    Attributes:
+        scale: float32 [n]; n is 0 when not quantised, 1 per tensor, or shape[axis] per axis.
+        zero_point: int32 [n], or [0] elements when all are zero.
+        quant_type: ``hbDNNQuantiType.NONE`` or ``SCALE``.
+        axis: Axis of per-axis scales; negative or 0 where it has no meaning.
+    """
+
+    scale: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
+    zero_point: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    quant_type: hbDNNQuantiType = hbDNNQuantiType.NONE
+    axis: int = 0
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, QuantParams):
+            return NotImplemented
+        return (
+            self.quant_type == other.quant_type
+            and self.axis == other.axis
+            and np.array_equal(self.scale, other.scale)
+            and np.array_equal(self.zero_point, other.zero_point)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass
+class SchedParam:
+    """Scheduling parameters.
+
+    As ``sched_params`` returns them the fields are one model's values; as the argument of
+    ``set_scheduling_params`` they may be filled with ``{model: value}`` dicts instead.
+
+    Attributes:
+        priority: 0 to 255, higher first.
+        customId: Among equal priorities the smaller first, e.g. a time stamp or frame number.
+        bpu_cores: Core numbers; ``[-1]`` leaves the choice to the scheduler.
+        deviceId: Reserved, 0.
+    """
+
+    priority: Any = 0
+    customId: Any = 0  # noqa: N815 - the manual's name
+    bpu_cores: Any = field(default_factory=lambda: [-1])
+    deviceId: Any = 0  # noqa: N815 - the manual's name

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hands the accelerator's log lines to Python.
+#include "core/log.hpp"
+
+#include "bindings.hpp"
+#include "text.hpp"
+
+namespace py = pybind11;
+
+namespace hbm::bindings {
+
+void register_log(py::module_& module) {
+  module.def("has_log_lines", &has_log_lines, "Whether take_log_lines would return anything.");
+  module.def(
+      "take_log_lines",
+      [] {
+        py::list lines;
+        for (const LogLine& line : take_log_lines()) {
+          lines.append(py::make_tuple(line.level, to_text(line.text)));
+        }
+        return lines;
+      },
+      "Take the accelerator's log lines as (level, text); 3 is a warning, 4 an error.");
+}
+
+}  // namespace hbm::bindings

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""While run waits: other threads go on, time-outs and Ctrl-C end the wait, models stay usable."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import tiny_models
+
+from hbm_runtime import HB_HBMRuntime, HBMTimeoutError
+
+X = np.zeros((1, 4), np.float32)
+
+
+def test_other_python_threads_go_on(slow: HB_HBMRuntime) -> None:
+    counted = 0
+    done = threading.Event()
+
+    def wait() -> None:
+        slow.run(X)
+        done.set()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    while not done.wait(0.001):
+        counted += 1
+    thread.join()
+    assert counted > 20, "the interpreter stood still during a run of 0.3 s"
+
+
+def test_a_time_out_leaves_the_model_usable(slow: HB_HBMRuntime) -> None:
+    start = time.monotonic()
+    with pytest.raises(HBMTimeoutError) as caught:
+        slow.run(X, timeout=0.05)
+    assert isinstance(caught.value, TimeoutError) and isinstance(caught.value, RuntimeError)
+    assert caught.value.model == "slow" and caught.value.status == -200002
+    assert time.monotonic() - start < 0.3
+    assert (slow.run(X, timeout=10)["slow"]["y"] == 1).all()
+
+
+def test_a_time_out_covers_the_queue(slow: HB_HBMRuntime) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(slow.run, X, bpu_cores=[0])
+        time.sleep(0.05)
+        with pytest.raises(HBMTimeoutError):
+            slow.run(X, bpu_cores=[0], timeout=0.02)
+        assert (first.result()["slow"]["y"] == 1).all()
+
+
+def test_models_of_one_run_use_several_cores(save: Callable[..., str]) -> None:
+    names = ["a", "b", "c", "d"]
+    models = [tiny_models.pack(tiny_models.add(), name, latency_us=200_000) for name in names]
+    rt = HB_HBMRuntime(save(*models))
+    inputs = {name: {"x": X} for name in names}
+    start = time.monotonic()
+    rt.run(inputs)
+    together = time.monotonic() - start
+    start = time.monotonic()
+    rt.run(inputs, bpu_cores=[1])
+    one_core = time.monotonic() - start
+    assert one_core >= 0.8
+    assert together < 0.7 * one_core
+
+
+def test_sixteen_threads_share_one_object(pair: HB_HBMRuntime) -> None:
+    def work(seed: int) -> bool:
+        random = np.random.default_rng(seed)
+        for _ in range(100):
+            x = random.random((1, 4), np.float32)
+            a, b = random.random((2, 2, 3), np.float32)
+            results = pair.run(
+                {"plus": {"x": x}, "sums": {"a": a, "b": b}}, priority=int(random.integers(254))
+            )
+            if not np.array_equal(results["plus"]["y"], x + 1):
+                return False
+            if not np.array_equal(results["sums"]["difference"], a - b):
+                return False
+        return True
+
+    with ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(work, range(16)))
+
+
+def test_more_threads_than_the_accelerator_has_tasks_wait(save: Callable[..., str]) -> None:
+    rt = HB_HBMRuntime(save(tiny_models.pack(tiny_models.add(), "m", latency_us=2_000)))
+    with ThreadPoolExecutor(48) as pool:
+        results = list(pool.map(lambda _: rt.run(X)["m"]["y"], range(96)))
+    assert all((y == 1).all() for y in results)
+
+
+def test_ctrl_c_ends_a_long_run(save: Callable[..., str], run_python: Callable[..., str]) -> None:
+    path = save(tiny_models.pack(tiny_models.add(), "long", latency_us=50_000_000))
+    printed = run_python(
+        """
+        import os, signal, sys, threading, time, numpy as np
+        from hbm_runtime import HB_HBMRuntime
+        rt = HB_HBMRuntime(sys.argv[1])
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        start = time.monotonic()
+        try:
+            rt.run(np.zeros((1, 4), np.float32))
+        except KeyboardInterrupt:
+            print("interrupted", time.monotonic() - start < 20)
+        """,
+        path,
+    )
+    assert printed == "interrupted True\n"
+
+
+def test_a_program_may_end_in_the_middle_of_a_run(
+    save: Callable[..., str], run_python: Callable[..., str]
+) -> None:
+    path = save(tiny_models.pack(tiny_models.add(), "long", latency_us=50_000_000))
+    run_python(
+        """
+        import sys, threading, time, numpy as np
+        from hbm_runtime import HB_HBMRuntime
+        rt = HB_HBMRuntime(sys.argv[1])
+        x = np.zeros((1, 4), np.float32)
+        threading.Thread(target=rt.run, args=(x,), daemon=True).start()
+        time.sleep(0.2)
+        """,
+        path,
+    )
