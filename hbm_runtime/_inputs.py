@@ -123,7 +123,7 @@ def _arrange_model(inputs: Mapping[Any, Any], model: str, names: Sequence[str]) 
     if missing:
         raise HBMInputError(
             f"model {model!r}: missing input{'s' if len(missing) > 1 else ''} "
-            f"{', '.join(map(repr, missing))}; the model's inputs are {', '.join(map(repr, names))}",
+            f"{', '.join(map(repr, missing))}; its inputs are {', '.join(map(repr, names))}",
             model=model,
             tensor=missing[0],
         )

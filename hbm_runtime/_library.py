@@ -6,7 +6,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from hbm_runtime import _core
@@ -49,7 +49,7 @@ def open_library(folder: str | os.PathLike[str] | None = None) -> _core.Library:
     return _open_default()
 
 
-@lru_cache(maxsize=None)
+@cache
 def _open(folder: str) -> _core.Library:
     if folder and Path(folder).resolve() == SIMULATOR_FOLDER.resolve():
         _choose_engine()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks model paths before the accelerator sees them, so that the message can say what is wrong."""
+"""Checks model paths before the accelerator sees them, so that the message says what is wrong."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def check_origin(paths: Sequence[str], is_simulator: bool) -> None:
         if is_simulator:
             why = model_file.why_unreadable(path)
             if why is not None:
-                raise HBMModelError(f"{path}: {why}", status=-600002, status_name="HB_UCP_MODEL_INVALID")
+                raise HBMModelError(why, status=-600002, status_name="HB_UCP_MODEL_INVALID")
         elif model_file.is_simulator_file(path):
             raise HBMModelError(
                 f"{path} was packed for the simulator by 'hbm pack' and holds no code for a "

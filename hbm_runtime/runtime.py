@@ -24,7 +24,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 T = TypeVar("T")
 
 
-class HB_HBMRuntime:  # noqa: N801 - the manual's name
+class HB_HBMRuntime:
     """One or more models, loaded from ``.hbm`` files and ready to run.
 
     Any number of threads may call :meth:`run` on one object.
@@ -68,12 +68,12 @@ class HB_HBMRuntime:  # noqa: N801 - the manual's name
         self._output_names = {
             name: [tensor.name for tensor in model.outputs] for name, model in self._models.items()
         }
-        self._hbm_descs = dict(zip(paths, self._runtime.file_descriptions))
+        self._hbm_descs = dict(zip(paths, self._runtime.file_descriptions, strict=True))
         self._schedule = Schedule(list(self._models), self._library.core_count)
 
     @property
     def library(self) -> _core.Library:
-        """The accelerator's libraries in use: path, is_simulator, soc_name, versions, core_count."""
+        """The accelerator's libraries in use: path, chip, versions, number of cores."""
         return self._library
 
     @property
@@ -137,6 +137,11 @@ class HB_HBMRuntime:  # noqa: N801 - the manual's name
         return self._of_inputs(_strides)
 
     @property
+    def input_aligned_byte_sizes(self) -> dict[str, dict[str, int]]:
+        """{model: {input: bytes in device memory, padding included}}; -1 where dynamic."""
+        return self._of_inputs(_aligned_byte_size)
+
+    @property
     def output_counts(self) -> dict[str, int]:
         """{model: number of outputs}."""
         return {name: len(names) for name, names in self._output_names.items()}
@@ -170,6 +175,11 @@ class HB_HBMRuntime:  # noqa: N801 - the manual's name
     def output_strides(self) -> dict[str, dict[str, list[int]]]:
         """{model: {output: bytes per step of each dimension}}; rows may be padded."""
         return self._of_outputs(_strides)
+
+    @property
+    def output_aligned_byte_sizes(self) -> dict[str, dict[str, int]]:
+        """{model: {output: bytes in device memory, padding included}}; -1 where dynamic."""
+        return self._of_outputs(_aligned_byte_size)
 
     @property
     def sched_params(self) -> dict[str, SchedParam]:
@@ -210,16 +220,17 @@ class HB_HBMRuntime:  # noqa: N801 - the manual's name
         """Run one or more models and wait for their outputs.
 
         Args:
-            inputs: One positional argument (or the manual's ``input_tensor``, ``input_tensors``,
-                ``multi_input_tensors``): an array for a model with one input,
-                ``{input: array}``, or ``{model: {input: array}}``. Data type and shape must be
-                the model's; any strides will do.
+            *inputs: One argument: an array for a model with one input, ``{input: array}``, or
+                ``{model: {input: array}}``. Data type and shape must be the model's; any
+                strides will do.
             model_name: The model, where several are loaded; filters the third form.
             priority: For this call only, ``{model: value}`` or one value for all.
             bpu_cores: For this call only, likewise.
             custom_id: For this call only, likewise.
             device_id: For this call only, likewise.
             timeout: Seconds until the outputs must be there; None waits as long as it takes.
+            **named: The same one argument under a name of the manual's: ``input_tensor``,
+                ``input_tensors`` or ``multi_input_tensors``.
 
         Returns:
             {model: {output: array}} in the models' order. Arrays are writable views of device
@@ -235,7 +246,9 @@ class HB_HBMRuntime:  # noqa: N801 - the manual's name
         if model_name is not None:
             check_model_name(model_name, list(self._models), "model_name")
         arranged = arrange(given, model_name, self._input_names)
-        schedule = self._schedule.for_call(list(arranged), priority, bpu_cores, custom_id, device_id)
+        schedule = self._schedule.for_call(
+            list(arranged), priority, bpu_cores, custom_id, device_id
+        )
         requests = [
             (self._indices[name], arrays, schedule[name]) for name, arrays in arranged.items()
         ]
@@ -244,8 +257,8 @@ class HB_HBMRuntime:  # noqa: N801 - the manual's name
         finally:
             forward_log_lines()
         return {
-            name: dict(zip(self._output_names[name], arrays))
-            for name, arrays in zip(arranged, outputs)
+            name: dict(zip(self._output_names[name], arrays, strict=True))
+            for name, arrays in zip(arranged, outputs, strict=True)
         }
 
     def _of_inputs(self, read: Callable[[_core.TensorInfo], T]) -> dict[str, dict[str, T]]:
@@ -288,6 +301,10 @@ def _shape(tensor: _core.TensorInfo) -> list[int]:
 
 def _strides(tensor: _core.TensorInfo) -> list[int]:
     return tensor.strides
+
+
+def _aligned_byte_size(tensor: _core.TensorInfo) -> int:
+    return tensor.aligned_byte_size
 
 
 def _data_type(tensor: _core.TensorInfo) -> hbDNNDataType:

@@ -21,7 +21,7 @@ class _NamedInt(IntEnum):
         return format(str(self), spec)
 
 
-class hbDNNDataType(_NamedInt):  # noqa: N801 - the manual's name
+class hbDNNDataType(_NamedInt):
     """Data type of a tensor's elements; the numbers are the accelerator's."""
 
     S4 = 0
@@ -41,7 +41,7 @@ class hbDNNDataType(_NamedInt):  # noqa: N801 - the manual's name
     MAX = 14
 
 
-class hbDNNQuantiType(_NamedInt):  # noqa: N801 - the manual's name
+class hbDNNQuantiType(_NamedInt):
     """How a tensor is quantised."""
 
     NONE = 0
@@ -50,7 +50,7 @@ class hbDNNQuantiType(_NamedInt):  # noqa: N801 - the manual's name
 
 @dataclass(eq=False)
 class QuantParams:
-    """Quantisation of one tensor: real value = (stored − zero_point) × scale.
+    """Quantisation of one tensor: real value = (stored - zero_point) × scale.
 
     Attributes:
         scale: float32 [n]; n is 0 when not quantised, 1 per tensor, or shape[axis] per axis.
@@ -92,6 +92,6 @@ class SchedParam:
     """
 
     priority: Any = 0
-    customId: Any = 0  # noqa: N815 - the manual's name
+    customId: Any = 0
     bpu_cores: Any = field(default_factory=lambda: [-1])
-    deviceId: Any = 0  # noqa: N815 - the manual's name
+    deviceId: Any = 0

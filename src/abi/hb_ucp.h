@@ -38,9 +38,9 @@ typedef struct hbUCPSysMem {
 } hbUCPSysMem;
 
 typedef struct hbUCPSchedParam {
-  int32_t priority;  // 0..255, higher first; 254 and 255 may preempt
-  int64_t customId;  // among equal priorities the smaller runs first
-  uint64_t backend;  // mask of HB_UCP_*CORE* bits
+  int32_t priority;   // 0..255, higher first; 254 and 255 may preempt
+  int64_t customId;   // among equal priorities the smaller runs first
+  uint64_t backend;   // mask of HB_UCP_*CORE* bits
   uint32_t deviceId;  // reserved, 0
 } hbUCPSchedParam;
 

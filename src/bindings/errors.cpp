@@ -34,15 +34,14 @@ py::object text_or_none(const std::string& text) {
 
 void set_python_error(const Error& error) {
   using namespace pybind11::literals;
-  const py::object type =
-      py::module_::import("hbm_runtime.errors").attr(class_of(error.kind()));
+  const py::object type = py::module_::import("hbm_runtime.errors").attr(class_of(error.kind()));
   const bool of_abi = error.status() != 0;
   const py::object status = of_abi ? py::object(py::int_(error.status())) : py::none();
   const py::object name = of_abi ? text_or_none(status_name(error.status())) : py::none();
-  const py::object made = type(error.what(), "call"_a = text_or_none(error.call()),
-                               "status"_a = status, "status_name"_a = name,
-                               "model"_a = text_or_none(error.model()),
-                               "tensor"_a = text_or_none(error.tensor()));
+  const py::object made =
+      type(error.what(), "call"_a = text_or_none(error.call()), "status"_a = status,
+           "status_name"_a = name, "model"_a = text_or_none(error.model()),
+           "tensor"_a = text_or_none(error.tensor()));
   PyErr_SetObject(type.ptr(), made.ptr());
 }
 

@@ -55,10 +55,10 @@ bool is_packed(int32_t data_type) { return data_type_row(data_type).bits == 4; }
 const py::dtype& dtype_of(int32_t data_type) {
   // Never freed: numpy may be gone before static objects are.
   static const auto* const dtypes = new std::array<py::dtype, HB_DNN_TENSOR_TYPE_MAX>{
-      py::dtype("uint8"),  py::dtype("uint8"),   py::dtype("int8"),   py::dtype("uint8"),
-      py::dtype("float16"), py::dtype("int16"),  py::dtype("uint16"), py::dtype("float32"),
-      py::dtype("int32"),  py::dtype("uint32"),  py::dtype("float64"), py::dtype("int64"),
-      py::dtype("uint64"), py::dtype("bool")};
+      py::dtype("uint8"),   py::dtype("uint8"),  py::dtype("int8"),    py::dtype("uint8"),
+      py::dtype("float16"), py::dtype("int16"),  py::dtype("uint16"),  py::dtype("float32"),
+      py::dtype("int32"),   py::dtype("uint32"), py::dtype("float64"), py::dtype("int64"),
+      py::dtype("uint64"),  py::dtype("bool")};
   return (*dtypes)[static_cast<std::size_t>(data_type)];
 }
 
@@ -144,11 +144,11 @@ py::list run(const Runtime& runtime, const py::list& requests, std::optional<dou
 
 void register_runtime(py::module_& module) {
   py::class_<Runtime>(module, "Runtime", "Models loaded together from one or more files.")
-      .def(py::init([](const std::shared_ptr<Library>& library,
-                       const std::vector<std::string>& files) {
-             const py::gil_scoped_release free_gil;
-             return std::make_unique<Runtime>(library, files);
-           }),
+      .def(py::init(
+               [](const std::shared_ptr<Library>& library, const std::vector<std::string>& files) {
+                 const py::gil_scoped_release free_gil;
+                 return std::make_unique<Runtime>(library, files);
+               }),
            py::arg("library"), py::arg("files"))
       .def_property_readonly("models",
                              [](const Runtime& runtime) { return runtime.packed().models(); })

@@ -16,8 +16,8 @@ inline constexpr int64_t kPitchAlignment = 64;
 [[nodiscard]] Extents storage_shape(const Extents& shape, int32_t data_type);
 
 struct Layout {
-  Extents shape;    // storage units
-  Extents strides;  // bytes
+  Extents shape;             // storage units
+  Extents strides;           // bytes
   int64_t element_size = 0;  // bytes of one storage unit
   int64_t byte_size = 0;     // to allocate
 };

@@ -90,8 +90,8 @@ PackedModels::PackedModels(std::shared_ptr<const Library> library,
     const char* text = nullptr;
     uint32_t size = 0;
     int32_t type = 0;
-    const int32_t status = library_->hbDNNGetHBMDesc(&text, &size, &type, handle_.get(),
-                                                     static_cast<int32_t>(index));
+    const int32_t status =
+        library_->hbDNNGetHBMDesc(&text, &size, &type, handle_.get(), static_cast<int32_t>(index));
     file_descriptions_.push_back(description(status, "hbDNNGetHBMDesc", text, size, {}));
   }
 }
@@ -113,10 +113,10 @@ ModelInfo PackedModels::describe(const char* name) const {
     check(library_->hbDNNGetCompileBpuCoreNum(&model.core_count, model.handle),
           "hbDNNGetCompileBpuCoreNum", "read the number of cores", place);
   }
-  model.inputs = describe_side(
-      {library_->hbDNNGetInputCount, library_->hbDNNGetInputName,
-       library_->hbDNNGetInputTensorProperties, library_->hbDNNGetInputDesc, "Input"},
-      model.handle, model.name);
+  model.inputs =
+      describe_side({library_->hbDNNGetInputCount, library_->hbDNNGetInputName,
+                     library_->hbDNNGetInputTensorProperties, library_->hbDNNGetInputDesc, "Input"},
+                    model.handle, model.name);
   model.outputs = describe_side(
       {library_->hbDNNGetOutputCount, library_->hbDNNGetOutputName,
        library_->hbDNNGetOutputTensorProperties, library_->hbDNNGetOutputDesc, "Output"},

@@ -23,8 +23,7 @@ Extents element_shape(const TensorInfo& input, const InputView& view) {
   return shape;
 }
 
-void set_properties(hbDNNTensorProperties& properties, const Extents& shape,
-                    const Layout& layout) {
+void set_properties(hbDNNTensorProperties& properties, const Extents& shape, const Layout& layout) {
   for (std::size_t axis = 0; axis < shape.size(); ++axis) {
     properties.validShape.dimensionSize[axis] = static_cast<int32_t>(shape[axis]);
     properties.stride[axis] = layout.strides[axis];
@@ -36,7 +35,8 @@ void set_properties(hbDNNTensorProperties& properties, const Extents& shape,
 
 void check_input(const ModelInfo& model, const TensorInfo& input, const InputView& view) {
   const auto refuse = [&](const std::string& what) {
-    throw Error(ErrorKind::kInput, "model '" + model.name + "', input '" + input.name + "': " + what,
+    throw Error(ErrorKind::kInput,
+                "model '" + model.name + "', input '" + input.name + "': " + what,
                 {model.name, input.name});
   };
   if (view.data_type != input.data_type) {

@@ -34,7 +34,8 @@ void check_sched_param(const SchedParam& param, int core_count, const std::strin
     throw Error(ErrorKind::kInput,
                 "Invalid BPU core ID for model \"" + model + "\": " + std::to_string(core) +
                     "; this chip has the core" + (core_count > 1 ? "s " : " ") +
-                    cores_of_chip(core_count) + ", and [] or [-1] leaves the choice to the scheduler",
+                    cores_of_chip(core_count) +
+                    ", and [] or [-1] leaves the choice to the scheduler",
                 {model, {}});
   }
 }

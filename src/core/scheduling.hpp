@@ -13,8 +13,8 @@ namespace hbm {
 inline constexpr int kAnyCore = -1;
 
 struct SchedParam {
-  int32_t priority = 0;              // 0..255, higher first
-  int64_t custom_id = 0;             // among equal priorities the smaller first
+  int32_t priority = 0;   // 0..255, higher first
+  int64_t custom_id = 0;  // among equal priorities the smaller first
   std::vector<int> bpu_cores = {kAnyCore};
   uint32_t device_id = 0;
 };

@@ -23,8 +23,8 @@ struct TensorInfo {
   std::string description;
   hbDNNTensorProperties properties{};  // as given; its scale pointers are the library's
   int32_t data_type = 0;
-  Extents shape;    // elements, -1 where dynamic
-  Extents strides;  // bytes, -1 where dynamic
+  Extents shape;                  // elements, -1 where dynamic
+  Extents strides;                // bytes, -1 where dynamic
   int64_t aligned_byte_size = 0;  // -1 where dynamic
   Quantization quantization;
 };

@@ -184,7 +184,8 @@ void SimulatedDevice::start_cores() {
   if (!cores_.empty()) return;
   cores_ = std::vector<Core>(static_cast<std::size_t>(profile_.core_count));
   for (int index = 0; index < profile_.core_count; ++index) {
-    cores_[static_cast<std::size_t>(index)].thread = std::thread([this, index] { run_core(index); });
+    cores_[static_cast<std::size_t>(index)].thread =
+        std::thread([this, index] { run_core(index); });
   }
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The entry points of libdnn.so: check, call inside, return a status.
+#include <sys/stat.h>
+
 #include <cstddef>
 #include <fstream>
 #include <string>
 #include <system_error>
 #include <vector>
-
-#include <sys/stat.h>
 
 #include "device_interface.hpp"
 #include "entry.hpp"

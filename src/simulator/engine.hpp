@@ -43,8 +43,8 @@ using RunOptionsPtr = OrtPtr<ort::ReleaseRunOptions, ort::RunOptions>;
 // One tensor at the border of a graph.
 struct GraphTensor {
   std::string name;
-  int32_t element_type = 0;     // ONNX's TensorProto.DataType
-  std::vector<int64_t> shape;   // -1 where symbolic
+  int32_t element_type = 0;    // ONNX's TensorProto.DataType
+  std::vector<int64_t> shape;  // -1 where symbolic
 };
 
 class Engine {

@@ -108,8 +108,8 @@ int32_t Inference::take_input(std::size_t index, const hbDNNTensor& tensor) {
     return refuse("input", spec, "the strides are neither the model's nor dense");
   }
   for (std::size_t axis = rank; dynamic && axis-- > 0;) {
-    const int64_t inner = axis + 1 < rank ? region.strides[axis + 1] * region.shape[axis + 1]
-                                          : region.element_size;
+    const int64_t inner =
+        axis + 1 < rank ? region.strides[axis + 1] * region.shape[axis + 1] : region.element_size;
     if (spec.strides[axis] != -1) {
       if (region.strides[axis] != spec.strides[axis]) {
         return refuse("input", spec, "a fixed stride differs from the model's");
@@ -120,9 +120,9 @@ int32_t Inference::take_input(std::size_t index, const hbDNNTensor& tensor) {
       return refuse("input", spec, "a stride is not a multiple of the chip's pitch alignment");
     }
   }
-  if (region.data == nullptr || reinterpret_cast<uintptr_t>(region.data) %
-                                        static_cast<uintptr_t>(profile.base_alignment) !=
-                                    0) {
+  if (region.data == nullptr ||
+      reinterpret_cast<uintptr_t>(region.data) % static_cast<uintptr_t>(profile.base_alignment) !=
+          0) {
     return refuse("input", spec, "the address is null or not aligned to 32 bytes");
   }
   const int64_t bytes = reach(region.shape, region.strides, region.element_size);
@@ -227,12 +227,11 @@ void Inference::compute() {
   }
 
   const std::vector<ort::Value*> before = outputs;
-  engine.call<ort::Run>(model_->session.get(),
-                        static_cast<const ort::RunOptions*>(run_options_.get()),
-                        static_cast<const char* const*>(model_->input_names.data()),
-                        static_cast<const ort::Value* const*>(inputs.data()), inputs.size(),
-                        static_cast<const char* const*>(model_->output_names.data()),
-                        outputs.size(), outputs.data());
+  engine.call<ort::Run>(
+      model_->session.get(), static_cast<const ort::RunOptions*>(run_options_.get()),
+      static_cast<const char* const*>(model_->input_names.data()),
+      static_cast<const ort::Value* const*>(inputs.data()), inputs.size(),
+      static_cast<const char* const*>(model_->output_names.data()), outputs.size(), outputs.data());
 
   for (std::size_t index = 0; index < outputs_.size(); ++index) {
     const Region& region = outputs_[index];

@@ -36,9 +36,9 @@ void check_border(const char* side, const std::vector<BorderTensor>& wanted,
   for (std::size_t index = 0; index < graph.size(); ++index) {
     const TensorSpec& spec = wanted[index].spec;
     const GraphTensor& tensor = graph[index];
-    const bool same_shape = std::equal(
-        spec.shape.begin(), spec.shape.end(), tensor.shape.begin(), tensor.shape.end(),
-        [](int64_t have, int64_t of_graph) { return of_graph < 0 || have == of_graph; });
+    const bool same_shape =
+        std::equal(spec.shape.begin(), spec.shape.end(), tensor.shape.begin(), tensor.shape.end(),
+                   [](int64_t have, int64_t of_graph) { return of_graph < 0 || have == of_graph; });
     if (spec.name != tensor.name || !same_shape ||
         kElementTypes[spec.data_type].onnx != tensor.element_type) {
       throw ModelFileError(std::string("the ") + side + " '" + spec.name +
@@ -71,10 +71,10 @@ BorderTensor::BorderTensor(TensorSpec tensor_spec) : spec(std::move(tensor_spec)
   properties.alignedByteSize = spec.aligned_byte_size;
   properties.quantiType = static_cast<hbDNNQuantiType>(spec.quanti_type);
   properties.quantizeAxis = spec.quantize_axis;
-  properties.scale = hbDNNQuantiScale{
-      static_cast<int32_t>(spec.scales.size()), spec.scales.empty() ? nullptr : spec.scales.data(),
-      static_cast<int32_t>(spec.zero_points.size()),
-      spec.zero_points.empty() ? nullptr : spec.zero_points.data()};
+  properties.scale = hbDNNQuantiScale{static_cast<int32_t>(spec.scales.size()),
+                                      spec.scales.empty() ? nullptr : spec.scales.data(),
+                                      static_cast<int32_t>(spec.zero_points.size()),
+                                      spec.zero_points.empty() ? nullptr : spec.zero_points.data()};
 }
 
 Model::Model(const ModelSpec& spec, const std::byte* graph)

@@ -115,9 +115,7 @@ class Reader {
 };
 
 void check_layout(const TensorSpec& tensor, std::size_t at) {
-  const auto refuse = [&](const char* why) {
-    fail(at, "tensor '" + tensor.name + "': " + why);
-  };
+  const auto refuse = [&](const char* why) { fail(at, "tensor '" + tensor.name + "': " + why); };
   // The smallest stride that a dimension may have, from inner to outer.
   int64_t least = kElementTypes[tensor.data_type].bits / 8;
   bool dynamic = false;
@@ -178,8 +176,8 @@ TensorSpec read_tensor(Reader& reader) {
   tensor.strides = reader.numbers<int64_t>("strides", rank);
   tensor.aligned_byte_size = reader.number<int64_t>("an aligned size");
   tensor.quanti_type = reader.number<uint32_t>("a quantisation type", 0, HB_DNN_QUANTI_SCALE);
-  tensor.quantize_axis = reader.number<int32_t>("a quantisation axis", -1,
-                                                HB_DNN_TENSOR_MAX_DIMENSIONS - 1);
+  tensor.quantize_axis =
+      reader.number<int32_t>("a quantisation axis", -1, HB_DNN_TENSOR_MAX_DIMENSIONS - 1);
   tensor.scales = reader.numbers<float>("scales", reader.number<uint32_t>("a scale count"));
   tensor.zero_points =
       reader.numbers<int32_t>("zero points", reader.number<uint32_t>("a zero-point count"));

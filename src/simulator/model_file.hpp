@@ -20,9 +20,9 @@ class ModelFileError : public std::runtime_error {
 struct TensorSpec {
   std::string name;
   std::string description;
-  uint32_t data_type = 0;        // hbDNNDataType
-  std::vector<int32_t> shape;    // -1: dynamic
-  std::vector<int64_t> strides;  // bytes, -1: dynamic
+  uint32_t data_type = 0;         // hbDNNDataType
+  std::vector<int32_t> shape;     // -1: dynamic
+  std::vector<int64_t> strides;   // bytes, -1: dynamic
   int64_t aligned_byte_size = 0;  // -1: dynamic
   uint32_t quanti_type = 0;
   int32_t quantize_axis = 0;

@@ -56,9 +56,8 @@ int32_t hbUCPWaitTaskDone(hbUCPTaskHandle_t task, int32_t timeout_ms) {
 }
 
 int32_t hbUCPSetTaskDoneCb(hbUCPTaskHandle_t task, hbUCPTaskDoneCb callback, void* user_data) {
-  return entry("hbUCPSetTaskDoneCb", [&] {
-    return SimulatedDevice::instance().set_callback(task, callback, user_data);
-  });
+  return entry("hbUCPSetTaskDoneCb",
+               [&] { return SimulatedDevice::instance().set_callback(task, callback, user_data); });
 }
 
 int32_t hbUCPReleaseTask(hbUCPTaskHandle_t task) {

@@ -90,8 +90,8 @@ TEST_F(Models, DieWithTheirPackedHandle) {
 }
 
 TEST_F(Models, CannotBeReleasedWhileTheyRun) {
-  const auto packed = std::make_unique<Packed>(
-      std::vector<TinyModel>{doubling_model({1, 4}, 200000)});
+  const auto packed =
+      std::make_unique<Packed>(std::vector<TinyModel>{doubling_model({1, 4}, 200000)});
   Call call(packed->model("doubling"));
   ASSERT_EQ(call.infer(), 0);
   ASSERT_EQ(call.submit(), 0);

@@ -124,8 +124,8 @@ int count_inversions(const std::vector<std::unique_ptr<Job>>& high,
     // The core chose this job after the callback of the one before had returned.
     const Clock::time_point chosen_after = order[index - 1]->finished;
     for (std::size_t later = index + 1; later < order.size(); ++later) {
-      inversions += order[later]->priority > order[index]->priority &&
-                    order[later]->submitted < chosen_after;
+      inversions +=
+          order[later]->priority > order[index]->priority && order[later]->submitted < chosen_after;
     }
   }
   return inversions;

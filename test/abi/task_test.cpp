@@ -151,8 +151,7 @@ TEST_F(Tasks, CallBackOnce) {
   EXPECT_EQ(hbUCPSetTaskDoneCb(call.task(), nullptr, nullptr), HB_UCP_INVALID_ARGUMENT);
   ASSERT_EQ(hbUCPSetTaskDoneCb(call.task(), &record_callback, &record), 0);
   ASSERT_EQ(call.submit(), 0);
-  EXPECT_EQ(hbUCPSetTaskDoneCb(call.task(), &record_callback, &record),
-            HB_UCP_TASK_HANDLE_INVALID);
+  EXPECT_EQ(hbUCPSetTaskDoneCb(call.task(), &record_callback, &record), HB_UCP_TASK_HANDLE_INVALID);
   const hbUCPTaskHandle_t task = call.task();
   ASSERT_EQ(call.wait(), 0);
   call.release();  // waits until the callback returned

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ for _module in ("onnx", "onnxruntime"):
         )
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-import tiny_models  # noqa: E402
+import tiny_models
 
-from hbm_runtime import HB_HBMRuntime, _library  # noqa: E402
+from hbm_runtime import HB_HBMRuntime, _library
 
 
 @pytest.fixture(autouse=True)
@@ -69,9 +69,9 @@ def pair(save: Callable[..., str]) -> HB_HBMRuntime:
 
 
 @pytest.fixture
-def slow(save: Callable[..., str]) -> Iterator[HB_HBMRuntime]:
+def slow(save: Callable[..., str]) -> HB_HBMRuntime:
     """Model "slow": y = x + 1, a simulated core is busy for 0.3 s."""
-    yield HB_HBMRuntime(save(tiny_models.pack(tiny_models.add(), "slow", latency_us=300_000)))
+    return HB_HBMRuntime(save(tiny_models.pack(tiny_models.add(), "slow", latency_us=300_000)))
 
 
 @pytest.fixture

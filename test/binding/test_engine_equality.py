@@ -28,7 +28,7 @@ def assert_equals_engine(rt: HB_HBMRuntime, graph: bytes, model: str) -> None:
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     expected = session.run(None, inputs)
     outputs = rt.run({model: inputs})[model]
-    for output, reference in zip(outputs.values(), expected):
+    for output, reference in zip(outputs.values(), expected, strict=True):
         np.testing.assert_array_equal(output, reference)
 
 

@@ -32,6 +32,7 @@ def test_shapes_and_strides_are_plain_lists_of_int(doubling: HB_HBMRuntime) -> N
     shape = doubling.input_shapes["doubling"]["x"]
     assert shape == [1, 3, 4, 5]
     assert [type(dim) for dim in shape] == [int] * 4
+    assert doubling.input_aligned_byte_sizes == {"doubling": {"x": 384}}
     # 5 float32 make 20 bytes; rows are padded to 32, as a board's compiler does.
     assert doubling.input_strides["doubling"]["x"] == [384, 128, 32, 4]
 
@@ -57,7 +58,20 @@ def test_data_types_are_enums_that_equal_their_integers(doubling: HB_HBMRuntime)
 def test_every_data_type_is_told(save: Callable[..., str]) -> None:
     rt = HB_HBMRuntime(save(tiny_models.pack(tiny_models.all_types(), "types")))
     names = [data_type.name for data_type in rt.output_dtypes["types"].values()]
-    assert names == "S8 U8 F16 S16 U16 F32 S32 U32 F64 S64 U64 BOOL8".split()
+    assert names == [
+        "S8",
+        "U8",
+        "F16",
+        "S16",
+        "U16",
+        "F32",
+        "S32",
+        "U32",
+        "F64",
+        "S64",
+        "U64",
+        "BOOL8",
+    ]
 
 
 def test_unquantised_tensors_have_empty_parameters(doubling: HB_HBMRuntime) -> None:
@@ -85,10 +99,30 @@ def test_version_is_read_on_the_class_on_an_object_and_by_calling(doubling: HB_H
 
 @pytest.mark.parametrize(
     "name",
-    """model_names model_count model_descs hbm_descs compile_bpu_core_num
-    input_counts input_names input_descs input_shapes input_dtypes input_quants input_strides
-    output_counts output_names output_descs output_shapes output_dtypes output_quants output_strides
-    sched_params""".split(),
+    [
+        "model_names",
+        "model_count",
+        "model_descs",
+        "hbm_descs",
+        "compile_bpu_core_num",
+        "input_counts",
+        "input_names",
+        "input_descs",
+        "input_aligned_byte_sizes",
+        "input_shapes",
+        "input_dtypes",
+        "input_quants",
+        "input_strides",
+        "output_counts",
+        "output_names",
+        "output_descs",
+        "output_aligned_byte_sizes",
+        "output_shapes",
+        "output_dtypes",
+        "output_quants",
+        "output_strides",
+        "sched_params",
+    ],
 )
 def test_properties_are_read_only_and_give_copies(pair: HB_HBMRuntime, name: str) -> None:
     before: Any = getattr(pair, name)

@@ -30,7 +30,9 @@ def test_another_data_type_is_never_cast(doubling: HB_HBMRuntime, wrong: str) ->
     assert (doubling.run(X)["doubling"]["y"] == 0).all()
 
 
-@pytest.mark.parametrize("shape", [(3, 4, 5), (1, 3, 4, 6), (1, 3, 4), (1, 3, 4, 5, 1), (0, 3, 4, 5), ()])
+@pytest.mark.parametrize(
+    "shape", [(3, 4, 5), (1, 3, 4, 6), (1, 3, 4), (1, 3, 4, 5, 1), (0, 3, 4, 5), ()]
+)
 def test_another_shape_is_refused(doubling: HB_HBMRuntime, shape: tuple[int, ...]) -> None:
     error = refused(doubling, np.zeros(shape, np.float32))
     assert f"expected shape [1, 3, 4, 5], got {list(shape)}" in str(error)

@@ -68,7 +68,9 @@ def test_several_models_of_one_file(save: Callable[..., str]) -> None:
         lambda x: np.repeat(x, 2, axis=3)[..., ::2],
         lambda x: np.broadcast_to(x[:, :1], x.shape),
         lambda x: x.astype(">f4"),
-        lambda x: np.frombuffer(b"\0" + x.tobytes(), np.uint8)[1:].view(np.float32).reshape(x.shape),
+        lambda x: (
+            np.frombuffer(b"\0" + x.tobytes(), np.uint8)[1:].view(np.float32).reshape(x.shape)
+        ),
     ],
     ids=["transposed", "reversed", "strided", "broadcast", "big-endian", "unaligned"],
 )
@@ -91,7 +93,7 @@ def test_all_byte_sized_data_types_pass_unchanged(save: Callable[..., str]) -> N
         for value in session.get_inputs()
     }
     outputs = rt.run(inputs)["types"]
-    for (name, given), output in zip(inputs.items(), outputs.values()):
+    for (name, given), output in zip(inputs.items(), outputs.values(), strict=True):
         assert output.dtype == given.dtype, name
         np.testing.assert_array_equal(output, given)
 

@@ -87,7 +87,9 @@ def order_on_one_core(
     """Queue one run per priority behind a busy core; return the order in which they ended."""
     names = ["low", "high", "middle"]
     models = [tiny_models.pack(tiny_models.add(), name, latency_us=20_000) for name in names]
-    rt = HB_HBMRuntime(save(tiny_models.pack(tiny_models.add(), "blocker", latency_us=300_000), *models))
+    rt = HB_HBMRuntime(
+        save(tiny_models.pack(tiny_models.add(), "blocker", latency_us=300_000), *models)
+    )
     ended: list[str] = []
 
     def run(name: str) -> None:

@@ -33,7 +33,8 @@ TEST(ModelFile, GivesBackWhatWasWritten) {
   auto model = quantized_model();
   model.description = std::string("a\0b", 3);
   model.latency_us = 1234;
-  const ModelFile file = read(test::file_of({model, test::doubling_model({4}, 0, "second")}, "about the file"));
+  const ModelFile file =
+      read(test::file_of({model, test::doubling_model({4}, 0, "second")}, "about the file"));
   EXPECT_EQ(file.description, "about the file");
   ASSERT_EQ(file.models.size(), 2U);
   EXPECT_EQ(file.models[0].description, model.description);

@@ -16,8 +16,8 @@ namespace hbm::test {
 // One tensor of a tiny model; both sides of the one node look alike.
 struct TinyTensor {
   std::string name;
-  Extents shape;    // -1: dynamic
-  Extents strides;  // empty: dense; -1: dynamic
+  Extents shape;                  // -1: dynamic
+  Extents strides;                // empty: dense; -1: dynamic
   int64_t aligned_byte_size = 0;  // 0: computed from the strides
   std::string description = "";
   std::vector<float> scales = {};
@@ -104,8 +104,8 @@ inline std::string tensor_metadata(const TinyTensor& tensor, const TinyModel& mo
                      raw(static_cast<uint32_t>(tensor.shape.size()));
   for (const int64_t dim : tensor.shape) data += raw(static_cast<int32_t>(dim));
   for (const int64_t stride : strides) data += raw(stride);
-  data += raw(tensor.aligned_byte_size != 0 ? tensor.aligned_byte_size
-                                            : strides[0] * tensor.shape[0]);
+  data +=
+      raw(tensor.aligned_byte_size != 0 ? tensor.aligned_byte_size : strides[0] * tensor.shape[0]);
   data += raw(static_cast<uint32_t>(tensor.scales.empty() ? 0 : 1)) + raw(tensor.axis) +
           raw(static_cast<uint32_t>(tensor.scales.size()));
   for (const float scale : tensor.scales) data += raw(scale);

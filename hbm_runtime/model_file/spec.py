@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The content of a model file as plain data, with the numbers that the format fixes."""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+from dataclasses import dataclass
+from typing import Union
+
+StrPath = Union[str, "os.PathLike[str]"]
+
+MAGIC = b"\x89HBMSIM\n"
+FORMAT_VERSION = 1
+
+HEADER = struct.Struct("<8sIIQQ")  # magic, version, metadata CRC, file size, metadata size
+GRAPH_ENTRY = struct.Struct("<QQI")  # offset, size, CRC
+GRAPH_ALIGNMENT = 64
+
+# hbDNNDataType 0..13. Strides count whole bytes, so S4 and U4 have at least one byte here.
+DATA_TYPE_NAMES = (
+    "S4", "U4", "S8", "U8", "F16", "S16", "U16", "F32", "S32", "U32", "F64", "S64", "U64", "BOOL8",
+)  # fmt: skip
+ELEMENT_SIZES = (1, 1, 1, 1, 2, 2, 2, 4, 4, 4, 8, 8, 8, 1)
+
+QUANTI_NONE = 0
+QUANTI_SCALE = 1
+
+MAX_METADATA_SIZE = 64 << 20
+MAX_MODELS = 64
+MAX_CORES = 4
+MAX_TENSORS = 64  # inputs, and again outputs
+MAX_RANK = 10
+MAX_NAME_SIZE = 255
+MAX_DESCRIPTION_SIZE = 1 << 20
+MAX_LATENCY_US = 60_000_000
+MAX_SCALES = 65_536
+MAX_TENSOR_SIZE = 1 << 40
+MAX_GRAPH_SIZE = (1 << 31) - 1  # a protobuf message holds no more
+
+
+class ModelFileError(ValueError):
+    """A model file cannot be read, or its content cannot be written.
+
+    Attributes:
+        reason: "missing", "directory", "unreadable", "empty", "foreign", "truncated", "newer" or
+            "corrupt" from reading; "invalid" from writing.
+        field: name of the offending field, e.g. `models[0].inputs[1].rank`; "" for a whole file.
+        offset: its byte offset in the file, None when there is none.
+    """
+
+    def __init__(
+        self, message: str, *, reason: str, field: str = "", offset: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.field = field
+        self.offset = offset
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output of a model, as the accelerator reports it.
+
+    Attributes:
+        name: 1..255 bytes of UTF-8.
+        data_type: hbDNNDataType, 0..13 (index of `DATA_TYPE_NAMES`).
+        shape: 1..10 dimensions; -1 is dynamic.
+        strides: bytes to step each dimension; -1 is dynamic.
+        aligned_byte_size: bytes of a buffer that holds the tensor; -1 when anything is dynamic.
+        description: free text.
+        quanti_type: 0 none, 1 scale.
+        quantize_axis: 0 without quantisation, -1 per tensor, otherwise the axis of the scales.
+        scale: float32 values; real value = (stored - zero_point) * scale.
+        zero_point: int32 values, as many as scales, or none (all zero).
+    """
+
+    name: str
+    data_type: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    aligned_byte_size: int
+    description: str = ""
+    quanti_type: int = QUANTI_NONE
+    quantize_axis: int = 0
+    scale: tuple[float, ...] = ()
+    zero_point: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for field in ("shape", "strides", "zero_point"):
+            object.__setattr__(self, field, tuple(int(n) for n in getattr(self, field)))
+        object.__setattr__(self, "scale", tuple(_float32(s) for s in self.scale))
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One model: an ONNX graph and what the accelerator says of it.
+
+    Attributes:
+        name: 1..255 bytes of UTF-8, unique in the file.
+        graph: a serialised ONNX model without external data, whose inputs and outputs have the
+            tensors' names, order, shapes and element types.
+        inputs: 1..64 tensors.
+        outputs: 1..64 tensors.
+        description: free text.
+        core_count: accelerator cores that one run takes, 1..4.
+        latency_us: microseconds a run takes at least; 0 is as fast as the CPU computes.
+    """
+
+    name: str
+    graph: bytes
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    description: str = ""
+    core_count: int = 1
+    latency_us: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "inputs", tuple(self.inputs))
+        object.__setattr__(self, "outputs", tuple(self.outputs))
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """The content of a model file: 1..64 models, a description, the march ("" runs on any)."""
+
+    models: tuple[ModelSpec, ...]
+    description: str = ""
+    march: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "models", tuple(self.models))
+
+
+def aligned(offset: int) -> int:
+    """The next offset, from this one on, where a graph may begin."""
+    return -(-offset // GRAPH_ALIGNMENT) * GRAPH_ALIGNMENT
+
+
+def _float32(number: float) -> float:
+    try:
+        value: float = struct.unpack("<f", struct.pack("<f", number))[0]
+    except OverflowError:
+        return math.inf
+    return value

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The writer: lays out the bytes and puts the whole file in place at once."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from hbm_runtime.model_file.rules import file_problem
+from hbm_runtime.model_file.spec import (
+    FORMAT_VERSION,
+    GRAPH_ENTRY,
+    HEADER,
+    MAGIC,
+    MAX_METADATA_SIZE,
+    ModelFile,
+    ModelFileError,
+    StrPath,
+    TensorSpec,
+    aligned,
+)
+
+
+def write(path: StrPath, content: ModelFile) -> None:
+    """Write a model file; the path holds the old file or the whole new one, never a part.
+
+    Raises:
+        ModelFileError: the content breaks a rule of the format (the message names the field).
+        OSError: the file cannot be written.
+    """
+    problem = file_problem(content)
+    if problem is not None:
+        text = f"cannot write {os.fspath(path)}: {problem.field}: {problem.text}"
+        raise ModelFileError(text, reason="invalid", field=problem.field)
+
+    # The offsets have a fixed width, so a first pass with zeros gives the size of the metadata.
+    metadata_size = len(_metadata(content, [0] * len(content.models)))
+    if metadata_size > MAX_METADATA_SIZE:
+        text = f"cannot write {os.fspath(path)}: metadata: {metadata_size} bytes are too many"
+        raise ModelFileError(text, reason="invalid", field="metadata")
+    offsets: list[int] = []
+    end = HEADER.size + metadata_size
+    for model in content.models:
+        offsets.append(aligned(end))
+        end = offsets[-1] + len(model.graph)
+    metadata = _metadata(content, offsets)
+    header = HEADER.pack(MAGIC, FORMAT_VERSION, zlib.crc32(metadata), end, metadata_size)
+
+    def chunks() -> Iterable[bytes]:
+        yield header + metadata
+        position = len(header) + len(metadata)
+        for model, offset in zip(content.models, offsets, strict=True):
+            yield bytes(offset - position)
+            yield model.graph
+            position = offset + len(model.graph)
+
+    _replace_file(Path(path), chunks())
+
+
+def _replace_file(path: Path, chunks: Iterable[bytes]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(temporary, "wb") as stream:
+            stream.writelines(chunks)
+        os.replace(temporary, path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _metadata(content: ModelFile, offsets: Sequence[int]) -> bytes:
+    parts = [_string(content.description), _string(content.march), _u32(len(content.models))]
+    for model, offset in zip(content.models, offsets, strict=True):
+        parts += [
+            _string(model.name),
+            _string(model.description),
+            struct.pack("<IQI", model.core_count, model.latency_us, 1),
+            GRAPH_ENTRY.pack(offset, len(model.graph), zlib.crc32(model.graph)),
+        ]
+        for tensors in (model.inputs, model.outputs):
+            parts.append(_u32(len(tensors)))
+            parts += [_tensor(tensor) for tensor in tensors]
+    return b"".join(parts)
+
+
+def _tensor(tensor: TensorSpec) -> bytes:
+    rank, scales, zero_points = len(tensor.shape), len(tensor.scale), len(tensor.zero_point)
+    return b"".join(
+        (
+            _string(tensor.name),
+            _string(tensor.description),
+            struct.pack(f"<II{rank}i", tensor.data_type, rank, *tensor.shape),
+            struct.pack(f"<{rank}qq", *tensor.strides, tensor.aligned_byte_size),
+            struct.pack("<Ii", tensor.quanti_type, tensor.quantize_axis),
+            struct.pack(f"<I{scales}f", scales, *tensor.scale),
+            struct.pack(f"<I{zero_points}i", zero_points, *tensor.zero_point),
+        )
+    )
+
+
+def _string(text: str) -> bytes:
+    data = text.encode()
+    return _u32(len(data)) + data
+
+
+def _u32(number: int) -> bytes:
+    return struct.pack("<I", number)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hbm inspect`: what a simulator model file holds, as tables or as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from hbm_runtime import model_file
+from hbm_runtime.model_file import ModelFile, ModelSpec, TensorSpec
+from hbm_runtime.tools.extras import require
+
+
+def add_command(commands: Any) -> None:
+    """Add `inspect` to the subcommands of `hbm`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "inspect",
+        help="show what a simulator model file holds",
+        description="Show the models, tensors, layouts and quantisation of a simulator model file.",
+    )
+    parser.add_argument("file", metavar="FILE.hbm")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Carry out `hbm inspect`.
+
+    Raises:
+        ModelFileError: the file cannot be read.
+        ToolError: rich is not installed and tables were asked for.
+    """
+    content = model_file.read(arguments.file)
+    if arguments.json:
+        print(json.dumps(as_json(content), indent=2, ensure_ascii=False))
+    else:
+        print_tables(content, require("rich.console").Console())
+
+
+def as_json(content: ModelFile) -> dict[str, Any]:
+    """The content of a model file as plain JSON values; the graphs only by their size in bytes."""
+    return {
+        "description": content.description,
+        "march": content.march,
+        "models": [
+            {
+                "name": model.name,
+                "description": model.description,
+                "core_count": model.core_count,
+                "latency_us": model.latency_us,
+                "graph_size": len(model.graph),
+                "inputs": [_tensor_json(tensor) for tensor in model.inputs],
+                "outputs": [_tensor_json(tensor) for tensor in model.outputs],
+            }
+            for model in content.models
+        ],
+    }
+
+
+def print_tables(content: ModelFile, console: Any) -> None:
+    """Print one table for each model."""
+    for label, text in (("description", content.description), ("march", content.march)):
+        if text:
+            console.print(f"{label}: {text}", markup=False, highlight=False)
+    for model in content.models:
+        print_model(model, console)
+
+
+def print_model(model: ModelSpec, console: Any) -> None:
+    """Print the table of one model's tensors, then the descriptions."""
+    console.print(_model_table(model))
+    described = [("", model.description)]
+    described += [(f"{t.name}: ", t.description) for t in (*model.inputs, *model.outputs)]
+    for label, text in described:
+        if text:
+            console.print(f"{label}{text}", markup=False, highlight=False)
+
+
+def _model_table(model: ModelSpec) -> Any:
+    escape = require("rich.markup").escape
+    latency = f", at least {model.latency_us} µs" if model.latency_us else ""
+    table = require("rich.table").Table(
+        title=f"{escape(model.name)}: {len(model.graph):,} bytes of graph, "
+        f"{model.core_count} core{'s' if model.core_count > 1 else ''}{latency}",
+        title_justify="left",
+    )
+    tensors = (*model.inputs, *model.outputs)
+    headings = ["", "tensor", "type", "shape", "strides", "bytes"]
+    if any(tensor.quanti_type != model_file.QUANTI_NONE for tensor in tensors):
+        headings.append("quantisation")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for index, tensor in enumerate(tensors):
+        row = [
+            "in" if index < len(model.inputs) else "out",
+            escape(tensor.name),
+            model_file.DATA_TYPE_NAMES[tensor.data_type],
+            _numbers(tensor.shape),
+            _numbers(tensor.strides),
+            str(tensor.aligned_byte_size),
+            _quantisation(tensor),
+        ]
+        table.add_row(*row[: len(headings)])
+    return table
+
+
+def _tensor_json(tensor: TensorSpec) -> dict[str, Any]:
+    return {
+        "name": tensor.name,
+        "description": tensor.description,
+        "data_type": model_file.DATA_TYPE_NAMES[tensor.data_type],
+        "shape": list(tensor.shape),
+        "strides": list(tensor.strides),
+        "aligned_byte_size": tensor.aligned_byte_size,
+        "quanti_type": "SCALE" if tensor.quanti_type == model_file.QUANTI_SCALE else "NONE",
+        "quantize_axis": tensor.quantize_axis,
+        "scale": list(tensor.scale),
+        "zero_point": list(tensor.zero_point),
+    }
+
+
+def _quantisation(tensor: TensorSpec) -> str:
+    if tensor.quanti_type == model_file.QUANTI_NONE:
+        return ""
+    if tensor.quantize_axis == -1:
+        offset = f", zero point {tensor.zero_point[0]}" if any(tensor.zero_point) else ""
+        return f"scale {tensor.scale[0]:.6g}{offset}"
+    low, high = min(tensor.scale), max(tensor.scale)
+    return f"axis {tensor.quantize_axis}: {len(tensor.scale)} scales, {low:.6g}..{high:.6g}"
+
+
+def _numbers(values: Sequence[int]) -> str:
+    return ",".join(str(value) for value in values)
