@@ -31,12 +31,6 @@ pytest.importorskip("onnxruntime", reason="`hbm pack` compares with the engine")
 SaveModel = Callable[[ModelProto], str]
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Away from the source tree, where `python -m` would find the package without its core."""
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.fixture
 def onnx_file(tmp_path: Path) -> SaveModel:
     """Writes an ONNX model to net.onnx and returns its path."""
