@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "error.hpp"
+#include "release.hpp"
 
 namespace hbm {
 
@@ -16,8 +17,7 @@ DeviceBuffer::DeviceBuffer(std::shared_ptr<const Library> library, int64_t size)
 }
 
 DeviceBuffer::~DeviceBuffer() {
-  // Nobody is left to tell: the accelerator has logged a failure itself.
-  static_cast<void>(library_->hbUCPFree(&memory_));
+  release_or_log("hbUCPFree", [this] { return library_->hbUCPFree(&memory_); });
 }
 
 void DeviceBuffer::clean() const {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "error.hpp"
+#include "release.hpp"
 
 namespace hbm {
 namespace {
@@ -74,8 +75,8 @@ PackedModels::Handle::Handle(std::shared_ptr<const Library> library,
 }
 
 PackedModels::Handle::~Handle() {
-  // Nobody is left to tell: the accelerator has logged a failure itself.
-  if (handle_ != nullptr) static_cast<void>(library_->hbDNNRelease(handle_));
+  if (handle_ == nullptr) return;
+  release_or_log("hbDNNRelease", [this] { return library_->hbDNNRelease(handle_); });
 }
 
 PackedModels::PackedModels(std::shared_ptr<const Library> library,

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "error.hpp"
+#include "release.hpp"
 
 namespace hbm {
 namespace {
@@ -62,8 +63,8 @@ Task::Task(Task&& other) noexcept
       handle_(std::exchange(other.handle_, nullptr)) {}
 
 Task::~Task() {
-  // Nobody is left to tell: the accelerator has logged a failure itself.
-  if (handle_ != nullptr) static_cast<void>(library_->hbUCPReleaseTask(handle_));
+  if (handle_ == nullptr) return;
+  release_or_log("hbUCPReleaseTask", [this] { return library_->hbUCPReleaseTask(handle_); });
 }
 
 void Task::submit(const SchedParam& param) {

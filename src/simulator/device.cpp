@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "faults.hpp"
 #include "log.hpp"
 
 namespace hbm::simulator {
@@ -29,6 +30,10 @@ SimulatedDevice::~SimulatedDevice() { shut_down(); }
 SimulatedDevice& SimulatedDevice::instance() {
   static SimulatedDevice device(read_profile());
   return device;
+}
+
+const std::string& SimulatedDevice::environment_error() const noexcept {
+  return Faults::instance().environment_error();
 }
 
 int32_t SimulatedDevice::create_task(std::shared_ptr<Operation> operation,
@@ -152,6 +157,14 @@ uint64_t SimulatedDevice::bytes_from(const void* address) const {
   return memory_.bytes_from(address);
 }
 
+int64_t SimulatedDevice::live(std::string_view kind) const {
+  if (kind == "memory") return static_cast<int64_t>(memory_.allocated());
+  if (kind == "models") return packed_;
+  if (kind != "tasks") return -1;
+  const std::lock_guard lock(mutex_);
+  return static_cast<int64_t>(tasks_.size());
+}
+
 void SimulatedDevice::shut_down() noexcept {
   {
     const std::lock_guard lock(mutex_);
@@ -244,7 +257,8 @@ void SimulatedDevice::run_core(int index) {
     lock.unlock();
     int32_t status = HB_UCP_SUCCESS;
     for (const auto& operation : task->operations) {
-      status = operation->run();
+      status = Faults::instance().on_call(kRunFault);
+      if (status == HB_UCP_SUCCESS) status = operation->run();
       if (status != HB_UCP_SUCCESS) break;
     }
     lock.lock();

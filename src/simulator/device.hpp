@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <string_view>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -36,6 +37,7 @@ class SimulatedDevice final : public Device {
   [[nodiscard]] int32_t release(hbUCPTaskHandle_t handle);
 
   [[nodiscard]] const Profile& profile() const noexcept override { return profile_; }
+  [[nodiscard]] const std::string& environment_error() const noexcept override;
   [[nodiscard]] int32_t create_task(std::shared_ptr<Operation> operation,
                                     hbUCPTaskHandle_t* task) override;
   [[nodiscard]] int32_t append(hbUCPTaskHandle_t handle,
@@ -45,7 +47,11 @@ class SimulatedDevice final : public Device {
                                                               int32_t sub_task) override;
   [[nodiscard]] bool owns(const void* address, uint64_t size) const override;
   [[nodiscard]] uint64_t bytes_from(const void* address) const override;
+  void count_packed(int change) noexcept override { packed_ += change; }
   void shut_down() noexcept override;
+
+  // What is alive of "memory" (bytes), "tasks" or "models" (packed handles); -1 otherwise.
+  [[nodiscard]] int64_t live(std::string_view kind) const;
 
  private:
   using TaskPtr = std::shared_ptr<Task>;
@@ -75,6 +81,7 @@ class SimulatedDevice final : public Device {
   uint64_t next_handle_ = 1;
   uint64_t next_arrival_ = 0;
   bool stopping_ = false;
+  std::atomic<int> packed_{0};
 };
 
 }  // namespace hbm::simulator

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "hb_ucp.h"
 #include "profile.hpp"
@@ -33,6 +34,8 @@ class Device {
   virtual ~Device() = default;
 
   [[nodiscard]] virtual const Profile& profile() const noexcept = 0;
+  // What is wrong with the environment; empty when nothing is. No model is loaded with it.
+  [[nodiscard]] virtual const std::string& environment_error() const noexcept = 0;
   // Makes a task; the caller releases it with hbUCPReleaseTask.
   [[nodiscard]] virtual int32_t create_task(std::shared_ptr<Operation> operation,
                                             hbUCPTaskHandle_t* task) = 0;
@@ -48,6 +51,8 @@ class Device {
   [[nodiscard]] virtual bool owns(const void* address, uint64_t size) const = 0;
   // Bytes from `address` to the end of its allocation, 0 for foreign memory.
   [[nodiscard]] virtual uint64_t bytes_from(const void* address) const = 0;
+  // Keeps count of the packed handles that libdnn.so has given out.
+  virtual void count_packed(int change) noexcept = 0;
   // Cancels everything and ends the core threads; before the engine is unloaded.
   virtual void shut_down() noexcept = 0;
 };

@@ -37,6 +37,11 @@ void add_file(Packed& packed, const std::byte* bytes, std::size_t size) {
 // Runs `load` for each item and turns what goes wrong into the ABI's statuses.
 template <typename Load>
 int32_t initialize(hbDNNPackedHandle_t* out, int32_t count, Load&& load) {
+  const std::string& bad_rule = hbSimDevice()->environment_error();
+  if (!bad_rule.empty()) {
+    log(LogLevel::kError, "%s", bad_rule.c_str());
+    return HB_UCP_INIT_FAILED;
+  }
   auto packed = std::make_shared<Packed>();
   for (int32_t index = 0; index < count; ++index) {
     try {

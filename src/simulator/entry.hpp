@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps exceptions inside: what an entry point of the ABI throws becomes a status.
+// What every entry point has around it: faults on order, and exceptions turned into statuses.
 #pragma once
 
 #include <exception>
 #include <new>
 
+#include "faults.hpp"
 #include "hb_ucp_status.h"
 #include "log.hpp"
 
@@ -13,7 +14,8 @@ namespace hbm::simulator {
 template <typename Function>
 [[nodiscard]] int32_t entry(const char* name, Function&& function) noexcept {
   try {
-    return function();
+    const int32_t fault = hbSimFault(name);
+    return fault != HB_UCP_SUCCESS ? fault : function();
   } catch (const std::bad_alloc&) {
     log(LogLevel::kError, "%s: out of host memory", name);
     return HB_UCP_MEM_ALLOC_FAIL;

@@ -59,6 +59,11 @@ int32_t Memory::flush(const hbUCPSysMem* memory, int32_t flag) const {
   return flag == HB_SYS_MEM_CACHE_CLEAN ? HB_UCP_MEM_FLUSH_FAIL : HB_UCP_MEM_INVALIDATE_FAIL;
 }
 
+uint64_t Memory::allocated() const {
+  const std::lock_guard lock(mutex_);
+  return allocated_;
+}
+
 uint64_t Memory::bytes_from(const void* address) const {
   const uintptr_t wanted = number_of(address);
   const std::lock_guard lock(mutex_);

@@ -23,6 +23,7 @@ class Memory {
   [[nodiscard]] int32_t flush(const hbUCPSysMem* memory, int32_t flag) const;
   // Bytes from `address` to the end of its allocation, 0 when it lies in none.
   [[nodiscard]] uint64_t bytes_from(const void* address) const;
+  [[nodiscard]] uint64_t allocated() const;
 
  private:
   struct Free {

@@ -111,6 +111,7 @@ hbDNNPackedHandle_t ModelTable::add(std::shared_ptr<Packed> packed) {
     packed->model_handles.push_back(next());
     models_.emplace(packed->model_handles.back(), model);
   }
+  hbSimDevice()->count_packed(+1);
   const hbDNNPackedHandle_t handle = next();
   packed_.emplace(handle, std::move(packed));
   return handle;
@@ -127,6 +128,7 @@ int32_t ModelTable::remove(hbDNNPackedHandle_t handle) {
   removed = std::move(found->second);
   for (const hbDNNHandle_t model : removed->model_handles) models_.erase(model);
   packed_.erase(found);
+  hbSimDevice()->count_packed(-1);
   return HB_UCP_SUCCESS;
 }
 

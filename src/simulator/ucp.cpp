@@ -10,9 +10,8 @@ using hbm::simulator::SimulatedDevice;
 
 namespace {
 
-int32_t allocate(hbUCPSysMem* memory, uint64_t size) {
-  return entry("hbUCPMalloc",
-               [&] { return SimulatedDevice::instance().memory().allocate(memory, size); });
+int32_t allocate(const char* name, hbUCPSysMem* memory, uint64_t size) {
+  return entry(name, [&] { return SimulatedDevice::instance().memory().allocate(memory, size); });
 }
 
 }  // namespace
@@ -24,6 +23,9 @@ hbm::simulator::Device* hbSimDevice() { return &SimulatedDevice::instance(); }
 // For our runtime: the ABI has no way to ask for the number of cores.
 int hbSimCoreCount() { return SimulatedDevice::instance().profile().core_count; }
 
+// For our tests: how much of a kind is alive; -1 for a kind that we do not know.
+int64_t hbSimLive(const char* kind) { return SimulatedDevice::instance().live(kind); }
+
 const char* hbUCPGetVersion() { return hbm::simulator::kUcpVersion; }
 
 const char* hbUCPGetSocName() { return SimulatedDevice::instance().profile().soc_name; }
@@ -31,10 +33,12 @@ const char* hbUCPGetSocName() { return SimulatedDevice::instance().profile().soc
 const char* hbUCPGetErrorDesc(int32_t status) { return hbm::simulator::status_text(status); }
 
 // The device id is reserved; cached and uncached memory are the same on a CPU.
-int32_t hbUCPMalloc(hbUCPSysMem* memory, uint64_t size, int32_t) { return allocate(memory, size); }
+int32_t hbUCPMalloc(hbUCPSysMem* memory, uint64_t size, int32_t) {
+  return allocate("hbUCPMalloc", memory, size);
+}
 
 int32_t hbUCPMallocCached(hbUCPSysMem* memory, uint64_t size, int32_t) {
-  return allocate(memory, size);
+  return allocate("hbUCPMallocCached", memory, size);
 }
 
 int32_t hbUCPFree(hbUCPSysMem* memory) {

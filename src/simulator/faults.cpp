@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads fault rules and applies them to calls.
+#include "faults.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <stdexcept>
+#include <thread>
+
+#include "functions.hpp"
+#include "log.hpp"
+#include "status_table.hpp"
+
+namespace hbm::simulator {
+namespace {
+
+constexpr std::string_view kStatusPrefix = "HB_UCP_";
+constexpr int64_t kLongestDelayMs = 600'000;
+
+bool is_known(std::string_view function) {
+#define HBM_FAULT_NAME(name) #name,
+  constexpr std::string_view names[] = {
+      kRunFault, HBM_UCP_FUNCTIONS(HBM_FAULT_NAME) HBM_DNN_FUNCTIONS(HBM_FAULT_NAME)};
+#undef HBM_FAULT_NAME
+  return std::find(std::begin(names), std::end(names), function) != std::end(names);
+}
+
+[[noreturn]] void refuse(std::string_view rule, const char* why) {
+  throw std::invalid_argument("the rule '" + std::string(rule.substr(0, 80)) + "' " + why +
+                              "; a rule is FUNCTION[@N[+]]=STATUS or FUNCTION[@N[+]]=delay:MS");
+}
+
+template <typename Number>
+std::optional<Number> to_number(std::string_view text) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+int32_t to_status(std::string_view text, std::string_view rule) {
+  if (const auto number = to_number<int32_t>(text)) {
+    if (*number >= 0) refuse(rule, "has a status that is not negative");
+    return *number;
+  }
+  for (const abi::StatusRow& row : abi::kStatusTable) {
+    const bool same = text == row.name || text == row.name.substr(kStatusPrefix.size());
+    if (same && row.code != 0) return row.code;
+  }
+  refuse(rule, "names no status");
+}
+
+FaultRule parse_rule(std::string_view text) {
+  FaultRule rule;
+  const std::size_t equals = text.find('=');
+  if (equals == std::string_view::npos) refuse(text, "has no '='");
+  std::string_view call = text.substr(0, equals);
+  const std::string_view action = text.substr(equals + 1);
+  if (const std::size_t at = call.find('@'); at != std::string_view::npos) {
+    std::string_view position = call.substr(at + 1);
+    call = call.substr(0, at);
+    rule.onwards = !position.empty() && position.back() == '+';
+    if (rule.onwards) position.remove_suffix(1);
+    const auto first = to_number<uint64_t>(position);
+    if (!first || *first == 0) refuse(text, "has a call number that is not 1, 2, 3 …");
+    rule.first = *first;
+  }
+  if (!is_known(call)) refuse(text, "names no function of the ABI, nor 'run'");
+  rule.function = std::string(call);
+  constexpr std::string_view kDelay = "delay:";
+  if (action.substr(0, kDelay.size()) == kDelay) {
+    const auto delay = to_number<int64_t>(action.substr(kDelay.size()));
+    if (!delay || *delay < 0 || *delay > kLongestDelayMs) {
+      refuse(text, "has a delay that is not 0 to 600000 ms");
+    }
+    rule.delay = std::chrono::milliseconds(*delay);
+  } else {
+    rule.status = to_status(action, text);
+  }
+  return rule;
+}
+
+std::vector<FaultRule> parse_rules(std::string_view text) {
+  std::vector<FaultRule> rules;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(';'), text.size());
+    std::string_view rule = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    while (!rule.empty() && rule.front() == ' ') rule.remove_prefix(1);
+    while (!rule.empty() && rule.back() == ' ') rule.remove_suffix(1);
+    if (!rule.empty()) rules.push_back(parse_rule(rule));
+  }
+  return rules;
+}
+
+}  // namespace
+
+Faults& Faults::instance() {
+  static Faults faults;
+  return faults;
+}
+
+Faults::Faults() {
+  const char* rules = std::getenv("HBM_SIM_FAULTS");
+  if (rules == nullptr) return;
+  if (const auto error = set(rules)) error_ = "HBM_SIM_FAULTS: " + *error;
+}
+
+std::optional<std::string> Faults::set(std::string_view rules) {
+  std::vector<FaultRule> parsed;
+  try {
+    parsed = parse_rules(rules);
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  const std::lock_guard lock(mutex_);
+  rules_ = std::move(parsed);
+  counters_.clear();
+  any_ = !rules_.empty();
+  return std::nullopt;
+}
+
+int32_t Faults::on_call(std::string_view function) {
+  if (!any_.load(std::memory_order_relaxed)) return 0;
+  std::chrono::milliseconds delay{0};
+  int32_t status = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    auto counter = std::find_if(counters_.begin(), counters_.end(),
+                                [&](const Counter& known) { return known.function == function; });
+    if (counter == counters_.end()) {
+      counter = counters_.insert(counters_.end(), Counter{std::string(function), 0});
+    }
+    const uint64_t call = ++counter->calls;
+    for (const FaultRule& rule : rules_) {
+      const bool now = call == rule.first || (rule.onwards && call > rule.first);
+      if (rule.function != function || !now) continue;
+      delay += rule.delay;
+      if (status == 0) status = rule.status;
+    }
+  }
+  if (delay.count() > 0) std::this_thread::sleep_for(delay);
+  return status;
+}
+
+}  // namespace hbm::simulator
+
+extern "C" int32_t hbSimFault(const char* function) {
+  return hbm::simulator::Faults::instance().on_call(function);
+}
+
+extern "C" int32_t hbSimSetFaults(const char* rules) {
+  const auto error = hbm::simulator::Faults::instance().set(rules != nullptr ? rules : "");
+  if (!error) return HB_UCP_SUCCESS;
+  hbm::simulator::log(hbm::simulator::LogLevel::kError, "%s", error->c_str());
+  return HB_UCP_INVALID_ARGUMENT;
+}
