@@ -215,6 +215,7 @@ class HB_HBMRuntime:
         custom_id: Mapping[str, int] | int | None = None,
         device_id: Mapping[str, int] | int | None = None,
         timeout: float | None = None,
+        dense: bool = False,
         **named: Any,
     ) -> dict[str, dict[str, Array]]:
         """Run one or more models and wait for their outputs.
@@ -229,6 +230,7 @@ class HB_HBMRuntime:
             custom_id: For this call only, likewise.
             device_id: For this call only, likewise.
             timeout: Seconds until the outputs must be there; None waits as long as it takes.
+            dense: Return C-contiguous arrays: outputs with padded rows are copied together.
             **named: The same one argument under a name of the manual's: ``input_tensor``,
                 ``input_tensors`` or ``multi_input_tensors``.
 
@@ -256,6 +258,8 @@ class HB_HBMRuntime:
             outputs = self._runtime.run(requests, check_timeout(timeout))
         finally:
             forward_log_lines()
+        if dense:
+            outputs = [[np.ascontiguousarray(array) for array in arrays] for arrays in outputs]
         return {
             name: dict(zip(self._output_names[name], arrays, strict=True))
             for name, arrays in zip(arranged, outputs, strict=True)
@@ -283,7 +287,7 @@ def _the_input(positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
     if unknown:
         raise HBMInputError(
             f"run() got an unknown argument {unknown[0]!r}; it takes {', '.join(_INPUT_KEYWORDS)}, "
-            f"model_name, priority, bpu_cores, custom_id, device_id and timeout"
+            f"model_name, priority, bpu_cores, custom_id, device_id, timeout and dense"
         )
     given = [*positional, *named.values()]
     if len(given) != 1:

@@ -2,6 +2,8 @@
 // Computes strides and sizes of tensors in device memory, with every overflow checked.
 #include "layout.hpp"
 
+#include <algorithm>
+
 #include "data_type.hpp"
 #include "error.hpp"
 
@@ -23,6 +25,38 @@ int64_t round_up(int64_t value, int64_t unit, const TensorInfo& info) {
   int64_t raised = 0;
   if (__builtin_add_overflow(value, unit - 1, &raised)) too_large(info);
   return raised / unit * unit;
+}
+
+Layout reported_layout(const TensorInfo& info) {
+  return {storage_shape(info.shape, info.data_type), info.strides, element_size(info.data_type),
+          info.aligned_byte_size};
+}
+
+bool is_dynamic(const Layout& layout) {
+  return std::count(layout.shape.begin(), layout.shape.end(), -1) > 0 ||
+         std::count(layout.strides.begin(), layout.strides.end(), -1) > 0;
+}
+
+// Bytes from the first to behind the last element; 0 for an empty tensor.
+int64_t reach(const Layout& layout, const TensorInfo& info) {
+  int64_t bytes = layout.element_size;
+  for (std::size_t axis = 0; axis < layout.shape.size(); ++axis) {
+    if (layout.shape[axis] == 0) return 0;
+    const int64_t step = times(layout.strides[axis], layout.shape[axis] - 1, info);
+    if (step < 0 || __builtin_add_overflow(bytes, step, &bytes)) too_large(info);
+  }
+  return bytes;
+}
+
+void check_fits(const Layout& layout, int64_t available, const TensorInfo& info,
+                const std::string& model) {
+  const int64_t needed = reach(layout, info);
+  if (needed <= available) return;
+  throw Error(ErrorKind::kModel,
+              "model '" + model + "', output '" + info.name + "': the accelerator reports " +
+                  std::to_string(available) + " bytes for a tensor that needs " +
+                  std::to_string(needed),
+              {model, info.name});
 }
 
 }  // namespace
@@ -56,32 +90,27 @@ Layout input_layout(const TensorInfo& info, const Extents& shape) {
 }
 
 Layout output_layout(const TensorInfo& info, const std::string& model) {
-  Layout layout;
-  layout.element_size = element_size(info.data_type);
-  layout.shape = storage_shape(info.shape, info.data_type);
-  layout.strides = info.strides;
-  layout.byte_size = info.aligned_byte_size;
-  int64_t reach = layout.element_size;
-  for (std::size_t axis = 0; axis < layout.shape.size(); ++axis) {
-    if (layout.shape[axis] < 0 || layout.strides[axis] < 0) {
-      // Known only after the run; until then the aligned size is what to allocate.
-      reach = 0;
-      break;
-    }
-    const int64_t steps = layout.shape[axis] > 0 ? layout.shape[axis] - 1 : 0;
-    int64_t sum = 0;
-    if (__builtin_add_overflow(reach, times(layout.strides[axis], steps, info), &sum)) {
-      too_large(info);
-    }
-    reach = sum;
-  }
-  if (layout.byte_size <= 0 || reach > layout.byte_size) {
+  Layout layout = reported_layout(info);
+  if (layout.byte_size <= 0) {
     throw Error(ErrorKind::kModel,
-                "model '" + model + "', output '" + info.name + "': the accelerator reports " +
-                    std::to_string(layout.byte_size) + " bytes for a tensor that needs " +
-                    std::to_string(reach),
+                "model '" + model + "', output '" + info.name + "': its size is not known before " +
+                    "the run (aligned size " + std::to_string(layout.byte_size) +
+                    "), so that no memory can be given to it",
                 {model, info.name});
   }
+  if (!is_dynamic(layout)) check_fits(layout, layout.byte_size, info, model);
+  return layout;
+}
+
+Layout finished_layout(const TensorInfo& info, int64_t buffer_size, const std::string& model) {
+  Layout layout = reported_layout(info);
+  if (is_dynamic(layout)) {
+    throw Error(ErrorKind::kTask,
+                "model '" + model + "', output '" + info.name +
+                    "': the finished task reports no shape for it",
+                {model, info.name});
+  }
+  check_fits(layout, buffer_size, info, model);
   return layout;
 }
 

@@ -25,8 +25,12 @@ struct Layout {
 // The layout of an input with the given shape (elements), which must fit the model's.
 [[nodiscard]] Layout input_layout(const TensorInfo& info, const Extents& shape);
 
-// The layout of an output as the model or the finished task reports it.
+// What to allocate for an output; a dynamic one has -1 in shape and strides until the run is done.
 [[nodiscard]] Layout output_layout(const TensorInfo& info, const std::string& model);
+
+// The layout of an output as its finished task reports it, which must fit the buffer.
+[[nodiscard]] Layout finished_layout(const TensorInfo& info, int64_t buffer_size,
+                                     const std::string& model);
 
 // "[1, 3, 224, 224]"
 [[nodiscard]] std::string describe_shape(const Extents& shape);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "abi/functions.hpp"
+#include "process_mark.hpp"
 
 namespace hbm {
 
@@ -23,6 +24,10 @@ class Library {
   [[nodiscard]] bool is_simulator() const noexcept { return is_simulator_; }
   // BPU cores of the chip; 4, the most that the ABI can name, when the chip is not known.
   [[nodiscard]] int core_count() const noexcept { return core_count_; }
+  // False in a forked child, where nothing of the accelerator may be called, not even to free.
+  [[nodiscard]] bool is_usable() const noexcept { return mark_.is_own_process(); }
+  // Throws Error(kLibrary) in a forked child.
+  void check_usable() const;
   [[nodiscard]] std::string ucp_version() const;
   [[nodiscard]] std::string dnn_version() const;
   [[nodiscard]] std::string soc_name() const;
@@ -44,6 +49,7 @@ class Library {
   void resolve();
   void find_out_chip();
 
+  ProcessMark mark_;
   std::string folder_;
   Handle ucp_;
   Handle dnn_;

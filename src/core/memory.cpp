@@ -17,6 +17,7 @@ DeviceBuffer::DeviceBuffer(std::shared_ptr<const Library> library, int64_t size)
 }
 
 DeviceBuffer::~DeviceBuffer() {
+  if (!library_->is_usable()) return;
   release_or_log("hbUCPFree", [this] { return library_->hbUCPFree(&memory_); });
 }
 
@@ -48,6 +49,8 @@ std::shared_ptr<DeviceBuffer> BufferPool::acquire(int64_t size) {
 }
 
 void BufferPool::give_back(std::unique_ptr<DeviceBuffer> buffer) noexcept {
+  // A forked child may have inherited a locked mutex.
+  if (!library_->is_usable()) return;
   try {
     const std::lock_guard lock(mutex_);
     auto& idle = idle_[buffer->size()];

@@ -67,6 +67,7 @@ std::string list(const std::vector<std::string>& files) {
 PackedModels::Handle::Handle(std::shared_ptr<const Library> library,
                              const std::vector<std::string>& files)
     : library_(std::move(library)) {
+  library_->check_usable();
   std::vector<const char*> paths;
   for (const std::string& file : files) paths.push_back(file.c_str());
   check(library_->hbDNNInitializeFromFiles(&handle_, paths.data(),
@@ -75,7 +76,7 @@ PackedModels::Handle::Handle(std::shared_ptr<const Library> library,
 }
 
 PackedModels::Handle::~Handle() {
-  if (handle_ == nullptr) return;
+  if (handle_ == nullptr || !library_->is_usable()) return;
   release_or_log("hbDNNRelease", [this] { return library_->hbDNNRelease(handle_); });
 }
 

@@ -103,15 +103,10 @@ class Runtime::Job {
   [[nodiscard]] OutputTensor describe_output(std::size_t index) const {
     const TensorInfo& known = model_.outputs[index];
     const auto properties = task_->output_properties(static_cast<int32_t>(index));
-    TensorInfo info = make_tensor_info(known.name, {}, properties, model_.name);
-    const Layout layout = output_layout(info, model_.name);
-    if (layout.byte_size > output_buffers_[index]->size()) {
-      throw Error(ErrorKind::kTask,
-                  "model '" + model_.name + "', output '" + known.name +
-                      "': the run reports more bytes than it was given",
-                  {model_.name, known.name});
-    }
-    return {output_buffers_[index], info.data_type, layout.shape, layout.strides};
+    const TensorInfo info = make_tensor_info(known.name, {}, properties, model_.name);
+    Layout layout = finished_layout(info, output_buffers_[index]->size(), model_.name);
+    return {output_buffers_[index], info.data_type, std::move(layout.shape),
+            std::move(layout.strides)};
   }
 
   const ModelInfo& model_;
@@ -128,6 +123,7 @@ Runtime::Runtime(std::shared_ptr<const Library> library, const std::vector<std::
 
 std::vector<std::vector<OutputTensor>> Runtime::run(const std::vector<Request>& requests,
                                                     const Deadline& deadline) const {
+  library_->check_usable();
   for (const Request& request : requests) {
     const ModelInfo& model = packed_.models().at(request.model);
     check_sched_param(request.sched, library_->core_count(), model.name);

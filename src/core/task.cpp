@@ -63,7 +63,7 @@ Task::Task(Task&& other) noexcept
       handle_(std::exchange(other.handle_, nullptr)) {}
 
 Task::~Task() {
-  if (handle_ == nullptr) return;
+  if (handle_ == nullptr || !library_->is_usable()) return;
   release_or_log("hbUCPReleaseTask", [this] { return library_->hbUCPReleaseTask(handle_); });
 }
 

@@ -2,6 +2,8 @@
 // Queue, cores and task life cycle of the simulated accelerator.
 #include "device.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -23,12 +25,14 @@ uint32_t cores_named_by(uint64_t backend, uint32_t existing) noexcept {
 }  // namespace
 
 SimulatedDevice::SimulatedDevice(const Profile& profile)
-    : profile_(profile), memory_(static_cast<uint64_t>(profile.memory_mib) << 20) {}
-
-SimulatedDevice::~SimulatedDevice() { shut_down(); }
+    : profile_(profile),
+      memory_(static_cast<uint64_t>(profile.memory_mib) << 20U),
+      owner_(::getpid()) {}
 
 SimulatedDevice& SimulatedDevice::instance() {
-  static SimulatedDevice device(read_profile());
+  // Never destroyed: a forked child must not touch the cores, and exit has its own order
+  // (model.cpp).
+  static SimulatedDevice& device = *std::make_unique<SimulatedDevice>(read_profile()).release();
   return device;
 }
 
@@ -63,6 +67,10 @@ int32_t SimulatedDevice::append(hbUCPTaskHandle_t handle, std::shared_ptr<Operat
 }
 
 int32_t SimulatedDevice::submit(hbUCPTaskHandle_t handle, const hbUCPSchedParam* param) {
+  if (is_forked()) {
+    log(LogLevel::kError, "a forked child cannot use the accelerator that its parent opened");
+    return HB_UCP_API_USE_ERROR;
+  }
   const std::lock_guard lock(mutex_);
   const TaskPtr task = find(handle);
   if (task == nullptr) return HB_UCP_TASK_HANDLE_INVALID;
@@ -164,6 +172,8 @@ int64_t SimulatedDevice::live(std::string_view kind) const {
   const std::lock_guard lock(mutex_);
   return static_cast<int64_t>(tasks_.size());
 }
+
+bool SimulatedDevice::is_forked() const noexcept { return ::getpid() != owner_; }
 
 void SimulatedDevice::shut_down() noexcept {
   {

@@ -2,6 +2,8 @@
 // The simulated accelerator: a queue of tasks and one thread per core that takes from it.
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -22,7 +24,6 @@ namespace hbm::simulator {
 class SimulatedDevice final : public Device {
  public:
   explicit SimulatedDevice(const Profile& profile);
-  ~SimulatedDevice() override;
 
   // The one device of this process.
   [[nodiscard]] static SimulatedDevice& instance();
@@ -48,6 +49,7 @@ class SimulatedDevice final : public Device {
   [[nodiscard]] bool owns(const void* address, uint64_t size) const override;
   [[nodiscard]] uint64_t bytes_from(const void* address) const override;
   void count_packed(int change) noexcept override { packed_ += change; }
+  [[nodiscard]] bool is_forked() const noexcept override;
   void shut_down() noexcept override;
 
   // What is alive of "memory" (bytes), "tasks" or "models" (packed handles); -1 otherwise.
@@ -74,6 +76,7 @@ class SimulatedDevice final : public Device {
 
   const Profile profile_;
   Memory memory_;
+  const pid_t owner_;  // the process whose threads the cores are
   mutable std::mutex mutex_;
   std::unordered_map<hbUCPTaskHandle_t, TaskPtr> tasks_;
   std::set<TaskPtr, RunsBefore> queue_;

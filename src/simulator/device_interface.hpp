@@ -53,6 +53,8 @@ class Device {
   [[nodiscard]] virtual uint64_t bytes_from(const void* address) const = 0;
   // Keeps count of the packed handles that libdnn.so has given out.
   virtual void count_packed(int change) noexcept = 0;
+  // Whether this process is a child of the one that the cores run in.
+  [[nodiscard]] virtual bool is_forked() const noexcept = 0;
   // Cancels everything and ends the core threads; before the engine is unloaded.
   virtual void shut_down() noexcept = 0;
 };

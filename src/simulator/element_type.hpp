@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The accelerator's data types beside ONNX's element types.
+// The accelerator's data types beside ONNX's element types, and how they lie in memory.
 #pragma once
 
 #include <array>
 #include <cstdint>
 
+#include "abi/strided_copy.hpp"
 #include "hb_dnn.h"
 
 namespace hbm::simulator {
@@ -31,5 +32,18 @@ inline constexpr std::array<ElementType, HB_DNN_TENSOR_TYPE_MAX> kElementTypes =
     {13, 64},  // U64
     {9, 8},    // BOOL8
 }};
+
+// Bytes of what strides step over: an element, or two 4-bit elements.
+[[nodiscard]] inline int64_t storage_unit(uint32_t data_type) {
+  return kElementTypes[data_type].bits == 4 ? 1 : kElementTypes[data_type].bits / 8;
+}
+
+// The shape in storage units: two 4-bit elements of the last dimension make a byte.
+[[nodiscard]] inline Extents storage_shape(Extents shape, uint32_t data_type) {
+  if (kElementTypes[data_type].bits == 4 && !shape.empty() && shape.back() > 0) {
+    shape.back() = (shape.back() + 1) / 2;
+  }
+  return shape;
+}
 
 }  // namespace hbm::simulator

@@ -19,7 +19,8 @@ std::string library_name() {
 void Engine::CloseLibrary::operator()(void* library) const noexcept { ::dlclose(library); }
 
 const Engine& Engine::instance() {
-  static const Engine engine;
+  // Never destroyed: a forked child still holds sessions that are not its own.
+  static const Engine& engine = *std::unique_ptr<const Engine>(new Engine).release();
   return engine;
 }
 

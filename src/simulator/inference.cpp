@@ -93,23 +93,25 @@ int32_t Inference::take_input(std::size_t index, const hbDNNTensor& tensor) {
     return refuse("input", spec, "the data type differs from the model's");
   }
   Region region;
-  region.element_size = kElementTypes[spec.data_type].bits / 8;
+  region.unit = storage_unit(spec.data_type);
   region.data = static_cast<std::byte*>(tensor.sysMem.virAddr);
-  region.shape.assign(given.validShape.dimensionSize, given.validShape.dimensionSize + rank);
+  region.elements.assign(given.validShape.dimensionSize, given.validShape.dimensionSize + rank);
   region.strides.assign(given.stride, given.stride + rank);
   for (std::size_t axis = 0; axis < rank; ++axis) {
-    if (spec.shape[axis] == -1 ? region.shape[axis] < 1 : region.shape[axis] != spec.shape[axis]) {
+    const int64_t dim = region.elements[axis];
+    if (spec.shape[axis] == -1 ? dim < 1 : dim != spec.shape[axis]) {
       return refuse("input", spec, "a dimension is not filled in or differs from the model's");
     }
   }
+  region.shape = storage_shape(region.elements, spec.data_type);
   const bool dynamic = std::count(spec.strides.begin(), spec.strides.end(), -1) > 0;
   if (!dynamic && region.strides != spec.strides &&
-      !is_dense(region.shape, region.strides, region.element_size)) {
+      !is_dense(region.shape, region.strides, region.unit)) {
     return refuse("input", spec, "the strides are neither the model's nor dense");
   }
   for (std::size_t axis = rank; dynamic && axis-- > 0;) {
     const int64_t inner =
-        axis + 1 < rank ? region.strides[axis + 1] * region.shape[axis + 1] : region.element_size;
+        axis + 1 < rank ? region.strides[axis + 1] * region.shape[axis + 1] : region.unit;
     if (spec.strides[axis] != -1) {
       if (region.strides[axis] != spec.strides[axis]) {
         return refuse("input", spec, "a fixed stride differs from the model's");
@@ -125,7 +127,7 @@ int32_t Inference::take_input(std::size_t index, const hbDNNTensor& tensor) {
           0) {
     return refuse("input", spec, "the address is null or not aligned to 32 bytes");
   }
-  const int64_t bytes = reach(region.shape, region.strides, region.element_size);
+  const int64_t bytes = reach(region.shape, region.strides, region.unit);
   if (bytes < 0 || !hbSimDevice()->owns(region.data, static_cast<uint64_t>(bytes))) {
     return refuse("input", spec, "it does not lie inside one block of device memory");
   }
@@ -137,9 +139,10 @@ int32_t Inference::take_output(std::size_t index, const hbDNNTensor& tensor) {
   const BorderTensor& border = model_->outputs[index];
   const TensorSpec& spec = border.spec;
   Region region;
-  region.element_size = kElementTypes[spec.data_type].bits / 8;
+  region.unit = storage_unit(spec.data_type);
   region.data = static_cast<std::byte*>(tensor.sysMem.virAddr);
-  region.shape.assign(spec.shape.begin(), spec.shape.end());
+  region.elements.assign(spec.shape.begin(), spec.shape.end());
+  region.shape = storage_shape(region.elements, spec.data_type);
   region.strides = spec.strides;
   const uint64_t least = static_cast<uint64_t>(std::max<int64_t>(spec.aligned_byte_size, 1));
   if (region.data == nullptr || !hbSimDevice()->owns(region.data, least)) {
@@ -195,15 +198,15 @@ void Inference::compute() {
   std::vector<const ort::Value*> inputs;
   for (std::size_t index = 0; index < inputs_.size(); ++index) {
     const Region& region = inputs_[index];
-    const std::size_t size = dense_size(region.shape, region.element_size);
+    const std::size_t size = dense_size(region.shape, region.unit);
     std::byte* data = region.data;
-    if (!is_dense(region.shape, region.strides, region.element_size)) {
+    if (!is_dense(region.shape, region.strides, region.unit)) {
       data = staging.take(size);
-      strided_copy(data, dense_strides(region.shape, region.element_size), region.data,
-                   region.strides, region.shape, region.element_size);
+      strided_copy(data, dense_strides(region.shape, region.unit), region.data, region.strides,
+                   region.shape, region.unit);
     }
     const uint32_t type = model_->inputs[index].spec.data_type;
-    values.push_back(engine.wrap(data, size, region.shape, kElementTypes[type].onnx));
+    values.push_back(engine.wrap(data, size, region.elements, kElementTypes[type].onnx));
     inputs.push_back(values.back().get());
   }
 
@@ -216,13 +219,13 @@ void Inference::compute() {
       outputs.push_back(nullptr);
       continue;
     }
-    const std::size_t size = dense_size(region.shape, region.element_size);
+    const std::size_t size = dense_size(region.shape, region.unit);
     std::byte* data = region.data;
-    if (!is_dense(region.shape, region.strides, region.element_size)) {
+    if (!is_dense(region.shape, region.strides, region.unit)) {
       data = staged[index] = staging.take(size);
     }
     const uint32_t type = model_->outputs[index].spec.data_type;
-    values.push_back(engine.wrap(data, size, region.shape, kElementTypes[type].onnx));
+    values.push_back(engine.wrap(data, size, region.elements, kElementTypes[type].onnx));
     outputs.push_back(values.back().get());
   }
 
@@ -242,8 +245,7 @@ void Inference::compute() {
       keep_dynamic_output(index, made.get(), data);
     } else if (staged[index] != nullptr) {
       strided_copy(region.data, region.strides, staged[index],
-                   dense_strides(region.shape, region.element_size), region.shape,
-                   region.element_size);
+                   dense_strides(region.shape, region.unit), region.shape, region.unit);
     }
   }
 }
@@ -252,16 +254,17 @@ void Inference::compute() {
 void Inference::keep_dynamic_output(std::size_t index, const ort::Value* value, const void* data) {
   const Region& region = outputs_[index];
   const TensorSpec& spec = model_->outputs[index].spec;
-  const Extents shape = Engine::instance().shape_of(value);
-  const std::size_t size = dense_size(shape, region.element_size);
+  const Extents elements = Engine::instance().shape_of(value);
+  const Extents shape = storage_shape(elements, spec.data_type);
+  const std::size_t size = dense_size(shape, region.unit);
   if (shape.size() != spec.shape.size() || size > hbSimDevice()->bytes_from(region.data)) {
     throw std::runtime_error("output '" + spec.name + "' needs " + std::to_string(size) +
                              " bytes, which is more than its device memory");
   }
   std::memcpy(region.data, data, size);
   hbDNNTensorProperties& produced = produced_[index];
-  std::copy(shape.begin(), shape.end(), produced.validShape.dimensionSize);
-  const Extents strides = dense_strides(shape, region.element_size);
+  std::copy(elements.begin(), elements.end(), produced.validShape.dimensionSize);
+  const Extents strides = dense_strides(shape, region.unit);
   std::copy(strides.begin(), strides.end(), produced.stride);
   produced.alignedByteSize = static_cast<int64_t>(size);
 }

@@ -31,12 +31,13 @@ class Inference final : public Operation {
   [[nodiscard]] const hbDNNTensorProperties* output_properties(int32_t index) const noexcept;
 
  private:
-  // Where one tensor lies in device memory.
+  // Where one tensor lies in device memory; shape and strides in storage units.
   struct Region {
     std::byte* data = nullptr;
+    Extents elements;  // the shape that the graph knows
     Extents shape;
     Extents strides;
-    int64_t element_size = 0;
+    int64_t unit = 0;  // bytes
   };
 
   explicit Inference(std::shared_ptr<Model> model);

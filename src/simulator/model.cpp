@@ -13,15 +13,14 @@ namespace {
 // At exit the cores stop and the sessions go while the engine is still whole.
 struct ExitGuard {
   ~ExitGuard() {
+    if (hbSimDevice()->is_forked()) return;
     hbSimDevice()->shut_down();
     ModelTable::instance().clear();
   }
 };
 
-// Static objects die in reverse order of their first use: the guard must be the last one made.
+// Static objects die in reverse order: the guard is made after the engine, so it goes first.
 const Engine& guarded_engine() {
-  static_cast<void>(hbSimDevice());
-  static_cast<void>(ModelTable::instance());
   const Engine& engine = Engine::instance();
   static const ExitGuard guard;
   return engine;
@@ -92,7 +91,8 @@ Model::Model(const ModelSpec& spec, const std::byte* graph)
 }
 
 ModelTable& ModelTable::instance() {
-  static ModelTable table;
+  // Never destroyed: see ExitGuard, which empties it in the process that filled it.
+  static ModelTable& table = *std::make_unique<ModelTable>().release();
   return table;
 }
 

@@ -114,14 +114,21 @@ class Reader {
   std::size_t end_;
 };
 
-void check_layout(const TensorSpec& tensor, std::size_t at) {
+void check_layout(const TensorSpec& tensor, bool is_output, std::size_t at) {
   const auto refuse = [&](const char* why) { fail(at, "tensor '" + tensor.name + "': " + why); };
+  const Extents shape =
+      storage_shape(Extents(tensor.shape.begin(), tensor.shape.end()), tensor.data_type);
+  if (kElementTypes[tensor.data_type].bits == 4 && tensor.shape.back() % 2 != 0) {
+    for (std::size_t index = 0; index + 1 < shape.size(); ++index) {
+      if (shape[index] != 1) refuse("its rows of 4-bit elements would share bytes");
+    }
+  }
   // The smallest stride that a dimension may have, from inner to outer.
-  int64_t least = kElementTypes[tensor.data_type].bits / 8;
+  int64_t least = storage_unit(tensor.data_type);
   bool dynamic = false;
-  for (std::size_t index = tensor.shape.size(); index-- > 0;) {
+  for (std::size_t index = shape.size(); index-- > 0;) {
     const int64_t stride = tensor.strides[index];
-    const int64_t dim = tensor.shape[index];
+    const int64_t dim = shape[index];
     if (stride == -1) {
       dynamic = true;
     } else if (stride < 0 || (!dynamic && stride < least)) {
@@ -136,8 +143,10 @@ void check_layout(const TensorSpec& tensor, std::size_t at) {
     if (__builtin_mul_overflow(stride, dim, &least)) refuse("its size does not fit 64 bits");
   }
   if (dynamic) {
-    if (tensor.aligned_byte_size < -1 || tensor.aligned_byte_size == 0) {
-      refuse("its aligned size is neither positive nor -1");
+    // The caller knows a dynamic input's size; of an output it must be told the most.
+    if (is_output ? tensor.aligned_byte_size < 1 : tensor.aligned_byte_size != -1) {
+      refuse(is_output ? "it is dynamic, but its aligned size is not positive"
+                       : "it is dynamic, but its aligned size is not -1");
     }
   } else if (tensor.aligned_byte_size < least) {
     refuse("its aligned size is smaller than its content");
@@ -165,7 +174,7 @@ void check_quantization(const TensorSpec& tensor, std::size_t at) {
   }
 }
 
-TensorSpec read_tensor(Reader& reader) {
+TensorSpec read_tensor(Reader& reader, bool is_output) {
   const std::size_t at = reader.position();
   TensorSpec tensor;
   tensor.name = reader.name("a tensor's name");
@@ -181,18 +190,19 @@ TensorSpec read_tensor(Reader& reader) {
   tensor.scales = reader.numbers<float>("scales", reader.number<uint32_t>("a scale count"));
   tensor.zero_points =
       reader.numbers<int32_t>("zero points", reader.number<uint32_t>("a zero-point count"));
-  check_layout(tensor, at);
+  check_layout(tensor, is_output, at);
   check_quantization(tensor, at);
   return tensor;
 }
 
-std::vector<TensorSpec> read_tensors(Reader& reader, const char* what) {
+std::vector<TensorSpec> read_tensors(Reader& reader, bool is_output) {
+  const char* what = is_output ? "an output count" : "an input count";
   const auto count = reader.number<uint32_t>(what, 1, kMaxTensors);
   std::vector<TensorSpec> tensors;
   std::set<std::string> names;
   for (uint32_t index = 0; index < count; ++index) {
     const std::size_t at = reader.position();
-    tensors.push_back(read_tensor(reader));
+    tensors.push_back(read_tensor(reader, is_output));
     if (!names.insert(tensors.back().name).second) {
       fail(at, "the tensor name '" + tensors.back().name + "' comes twice");
     }
@@ -218,8 +228,8 @@ ModelSpec read_model(Reader& reader, const std::byte* bytes, std::size_t graphs_
   if (crc32(bytes + offset, length) != crc) {
     fail(offset, "the graph of model '" + model.name + "' is damaged (checksum differs)");
   }
-  model.inputs = read_tensors(reader, "an input count");
-  model.outputs = read_tensors(reader, "an output count");
+  model.inputs = read_tensors(reader, false);
+  model.outputs = read_tensors(reader, true);
   return model;
 }
 

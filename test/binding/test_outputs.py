@@ -104,3 +104,12 @@ def test_either_may_go_first(save: Callable[..., str], dropped_first: str) -> No
     gc.collect()
     holders.clear()
     gc.collect()
+
+
+def test_dense_outputs_on_request(save: Callable[..., str]) -> None:
+    rt = HB_HBMRuntime(save(tiny_models.pack(tiny_models.int32_255_channels(21), "head")))
+    image = np.random.default_rng(1).random((1, 3, 21, 21), np.float32)
+    padded = rt.run(image)["head"]["head"]
+    dense = rt.run(image, dense=True)["head"]["head"]
+    assert not padded.flags.c_contiguous and dense.flags.c_contiguous
+    np.testing.assert_array_equal(padded, dense)
