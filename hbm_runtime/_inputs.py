@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hbm_runtime.errors import HBMInputError
 
-Arrays = list[np.ndarray[Any, np.dtype[Any]]]
+Arrays = list[npt.NDArray[Any]]
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
@@ -38,8 +41,9 @@ def check_timeout(timeout: object) -> float | None:
     """Return the seconds to wait; None waits as long as it takes."""
     if timeout is None:
         return None
-    if isinstance(timeout, (int, float)) and timeout >= 0:
-        return float(timeout)
+    if isinstance(timeout, numbers.Real) and timeout >= 0:
+        with contextlib.suppress(OverflowError):
+            return float(timeout)
     raise HBMInputError(f"timeout: expected seconds (0 or more) or None, got {timeout!r}")
 
 
@@ -130,7 +134,7 @@ def _arrange_model(inputs: Mapping[Any, Any], model: str, names: Sequence[str]) 
     return [_as_array(inputs[name], model, name) for name in names]
 
 
-def _as_array(value: object, model: str, name: str) -> np.ndarray[Any, np.dtype[Any]]:
+def _as_array(value: object, model: str, name: str) -> npt.NDArray[Any]:
     if not isinstance(value, np.ndarray):
         raise HBMInputError(
             f"model {model!r}, input {name!r}: expected a numpy.ndarray, got "

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, Union
 
 import numpy as np
+import numpy.typing as npt
 
 from hbm_runtime import _core
 from hbm_runtime._inputs import arrange, check_model_name, check_timeout
@@ -19,7 +20,7 @@ from hbm_runtime._version import VersionProperty
 from hbm_runtime.errors import HBMInputError
 from hbm_runtime.types import QuantParams, SchedParam, hbDNNDataType, hbDNNQuantiType
 
-Array = np.ndarray[Any, np.dtype[Any]]
+Array = npt.NDArray[Any]
 PathLike = Union[str, "os.PathLike[str]"]
 T = TypeVar("T")
 

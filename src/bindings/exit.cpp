@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The atexit handler that asks running calls to end and waits for them, but not for ever.
+// The atexit handler that ends running calls of other threads and waits, but not for ever.
 #include "exit.hpp"
 
 #include <pthread.h>
@@ -9,7 +9,6 @@
 #include <thread>
 
 #include "bindings.hpp"
-#include "core/error.hpp"
 
 namespace py = pybind11;
 
@@ -20,11 +19,13 @@ namespace {
 constexpr std::chrono::seconds kPatience{5};
 
 // No mutex: a forked child could inherit it locked.
-std::atomic<bool> exiting{false};
+std::atomic<bool> ending{false};
 std::atomic<int> running{0};
+std::thread::id ending_thread;  // written before `ending` is set
 
 void end_running_calls() {
-  exiting = true;
+  ending_thread = std::this_thread::get_id();
+  ending = true;
   const py::gil_scoped_release free_gil;
   const auto end = std::chrono::steady_clock::now() + kPatience;
   while (running > 0 && std::chrono::steady_clock::now() < end) {
@@ -32,18 +33,27 @@ void end_running_calls() {
   }
 }
 
+bool must_not_return() { return ending && std::this_thread::get_id() != ending_thread; }
+
 }  // namespace
 
+void throw_if_ending() {
+  if (must_not_return()) throw InterpreterEnding();
+}
+
+void park_thread() {
+  while (true) std::this_thread::sleep_for(std::chrono::hours(1));
+}
+
 RunningCall::RunningCall() {
-  throw_if_exiting();
+  if (must_not_return()) {
+    static_cast<void>(PyEval_SaveThread());
+    park_thread();
+  }
   ++running;
 }
 
 RunningCall::~RunningCall() { --running; }
-
-void throw_if_exiting() {
-  if (exiting) throw Error(ErrorKind::kTask, "the run was cancelled: the interpreter is ending");
-}
 
 void register_exit(py::module_&) {
   // The calls of the parent's other threads do not run on in a forked child.

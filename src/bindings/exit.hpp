@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ends runs before the interpreter goes: a thread that waits in C++ must not wake without one.
+// Ends runs of daemon threads before the interpreter goes, without letting them back into it.
 #pragma once
 
 namespace hbm::bindings {
 
-// Counts one call that may wait with the GIL released. Throws Error once the interpreter ends.
+// Thrown through a waiting run once the interpreter ends, so that it gives its task back.
+struct InterpreterEnding {};
+
+// Throws InterpreterEnding on every thread but the one that ends the interpreter.
+void throw_if_ending();
+
+// Stops this thread for good, without the GIL: a daemon thread that came back into an ending
+// interpreter could only crash it. The process takes the thread along when it goes.
+[[noreturn]] void park_thread();
+
+// Counts one call that may wait with the GIL released; made with the GIL held.
 class RunningCall {
  public:
   RunningCall();
@@ -12,8 +22,5 @@ class RunningCall {
   RunningCall& operator=(const RunningCall&) = delete;
   ~RunningCall();
 };
-
-// Throws Error when the interpreter is about to end; for the slices of a long wait.
-void throw_if_exiting();
 
 }  // namespace hbm::bindings

@@ -22,11 +22,13 @@ void register_library(py::module_& module) {
           py::arg("folder"), py::call_guard<py::gil_scoped_release>(),
           "Open the pair in a folder, or with '' where the loader finds it.")
       .def_property_readonly("path", &Library::folder, "The folder; '' if the loader chose.")
-      .def_property_readonly("is_simulator", &Library::is_simulator)
+      .def_property_readonly("is_simulator", &Library::is_simulator,
+                             "Whether this is the simulator.")
       .def_property_readonly("core_count", &Library::core_count, "BPU cores of the chip.")
-      .def_property_readonly("soc_name", &Library::soc_name)
-      .def_property_readonly("ucp_version", &Library::ucp_version)
-      .def_property_readonly("dnn_version", &Library::dnn_version);
+      .def_property_readonly("soc_name", &Library::soc_name,
+                             "Name of the chip; '' if the library does not tell.")
+      .def_property_readonly("ucp_version", &Library::ucp_version, "Version of libhbucp.so.")
+      .def_property_readonly("dnn_version", &Library::dnn_version, "Version of libdnn.so.");
 }
 
 }  // namespace hbm::bindings

@@ -93,7 +93,7 @@ py::array to_array(OutputTensor&& output) {
 
 // Lets Ctrl-C and the interpreter's end finish a long wait.
 void look_up() {
-  throw_if_exiting();
+  throw_if_ending();
   const py::gil_scoped_acquire gil;
   if (PyErr_CheckSignals() != 0) throw py::error_already_set();
 }
@@ -125,11 +125,16 @@ py::list run(const Runtime& runtime, const py::list& requests, std::optional<dou
     prepared.push_back(std::move(request));
   }
   std::vector<std::vector<OutputTensor>> outputs;
-  const RunningCall running;
+  std::optional<RunningCall> running(std::in_place);
   {
     // The caller's list holds the arrays; the GIL is free from copy-in to the last output.
     const py::gil_scoped_release free_gil;
-    outputs = runtime.run(prepared, Deadline(to_duration(timeout), look_up));
+    try {
+      outputs = runtime.run(prepared, Deadline(to_duration(timeout), look_up));
+    } catch (const InterpreterEnding&) {
+      running.reset();  // all is given back
+      park_thread();
+    }
   }
   py::list results;
   for (auto& of_model : outputs) {

@@ -115,15 +115,26 @@ def test_ctrl_c_ends_a_long_run(save: Callable[..., str], run_python: Callable[.
 def test_a_program_may_end_in_the_middle_of_a_run(
     save: Callable[..., str], run_python: Callable[..., str]
 ) -> None:
-    path = save(tiny_models.pack(tiny_models.add(), "long", latency_us=50_000_000))
-    run_python(
+    long = tiny_models.pack(tiny_models.add(), "long", latency_us=50_000_000)
+    short = tiny_models.pack(tiny_models.add(), "short")
+    printed = run_python(
         """
-        import sys, threading, time, numpy as np
+        import atexit, sys, threading, time, numpy as np
+        x = np.zeros((1, 4), np.float32)
+        # Registered before the runtime's own handler, so called after it.
+        atexit.register(lambda: print("at exit", rt.run(x, model_name="short")["short"]["y"].sum()))
         from hbm_runtime import HB_HBMRuntime
         rt = HB_HBMRuntime(sys.argv[1])
-        x = np.zeros((1, 4), np.float32)
-        threading.Thread(target=rt.run, args=(x,), daemon=True).start()
+
+        def run_for_ever():
+            while True:
+                rt.run(x, model_name="short")
+
+        threading.Thread(target=rt.run, args=(x, ), kwargs={"model_name": "long"}, daemon=True).start()
+        for _ in range(2):
+            threading.Thread(target=run_for_ever, daemon=True).start()
         time.sleep(0.2)
         """,
-        path,
+        save(long, short),
     )
+    assert printed == "at exit 4.0\n"
