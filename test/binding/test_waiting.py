@@ -130,7 +130,8 @@ def test_a_program_may_end_in_the_middle_of_a_run(
             while True:
                 rt.run(x, model_name="short")
 
-        threading.Thread(target=rt.run, args=(x, ), kwargs={"model_name": "long"}, daemon=True).start()
+        long = threading.Thread(target=rt.run, args=(x,), kwargs={"model_name": "long"}, daemon=True)
+        long.start()
         for _ in range(2):
             threading.Thread(target=run_for_ever, daemon=True).start()
         time.sleep(0.2)
