@@ -12,6 +12,7 @@ from hbm_runtime.errors import (
     HBMTaskError,
     HBMTimeoutError,
 )
+from hbm_runtime.four_bit import pack_four_bit, unpack_four_bit
 from hbm_runtime.runtime import HB_HBMRuntime
 from hbm_runtime.types import QuantParams, SchedParam, hbDNNDataType, hbDNNQuantiType
 
@@ -28,4 +29,6 @@ __all__ = [
     "SchedParam",
     "hbDNNDataType",
     "hbDNNQuantiType",
+    "pack_four_bit",
+    "unpack_four_bit",
 ]

@@ -24,6 +24,9 @@ Array = npt.NDArray[Any]
 PathLike = Union[str, "os.PathLike[str]"]
 T = TypeVar("T")
 
+_INPUT_KEYWORDS = ("input_tensor", "input_tensors", "multi_input_tensors")
+_NOT_GIVEN: Any = object()
+
 
 class HB_HBMRuntime:
     """One or more models, loaded from ``.hbm`` files and ready to run.
@@ -179,7 +182,7 @@ class HB_HBMRuntime:
 
     @property
     def output_aligned_byte_sizes(self) -> dict[str, dict[str, int]]:
-        """{model: {output: bytes in device memory, padding included}}; -1 where dynamic."""
+        """{model: {output: bytes in device memory}}; the most that a dynamic output may need."""
         return self._of_outputs(_aligned_byte_size)
 
     @property
@@ -209,12 +212,13 @@ class HB_HBMRuntime:
 
     def run(
         self,
-        *inputs: Any,
+        input: Any = _NOT_GIVEN,
         model_name: str | None = None,
         priority: Mapping[str, int] | int | None = None,
         bpu_cores: Mapping[str, Sequence[int]] | Sequence[int] | None = None,
         custom_id: Mapping[str, int] | int | None = None,
         device_id: Mapping[str, int] | int | None = None,
+        *,
         timeout: float | None = None,
         dense: bool = False,
         **named: Any,
@@ -222,7 +226,7 @@ class HB_HBMRuntime:
         """Run one or more models and wait for their outputs.
 
         Args:
-            *inputs: One argument: an array for a model with one input, ``{input: array}``, or
+            input: An array for a model with one input, ``{input: array}``, or
                 ``{model: {input: array}}``. Data type and shape must be the model's; any
                 strides will do.
             model_name: The model, where several are loaded; filters the third form.
@@ -232,7 +236,7 @@ class HB_HBMRuntime:
             device_id: For this call only, likewise.
             timeout: Seconds until the outputs must be there; None waits as long as it takes.
             dense: Return C-contiguous arrays: outputs with padded rows are copied together.
-            **named: The same one argument under a name of the manual's: ``input_tensor``,
+            **named: The input under a name of the manual's: ``input_tensor``,
                 ``input_tensors`` or ``multi_input_tensors``.
 
         Returns:
@@ -245,7 +249,7 @@ class HB_HBMRuntime:
             HBMTaskError: The accelerator failed.
             HBMMemoryError: The accelerator has no memory left.
         """
-        given = _the_input(inputs, named)
+        given = _the_input(input, named)
         if model_name is not None:
             check_model_name(model_name, list(self._models), "model_name")
         arranged = arrange(given, model_name, self._input_names)
@@ -279,10 +283,7 @@ class HB_HBMRuntime:
         }
 
 
-_INPUT_KEYWORDS = ("input_tensor", "input_tensors", "multi_input_tensors")
-
-
-def _the_input(positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
+def _the_input(input: Any, named: dict[str, Any]) -> Any:
     """Return run's one input, which may have any of the manual's names."""
     unknown = [name for name in named if name not in _INPUT_KEYWORDS]
     if unknown:
@@ -290,7 +291,7 @@ def _the_input(positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
             f"run() got an unknown argument {unknown[0]!r}; it takes {', '.join(_INPUT_KEYWORDS)}, "
             f"model_name, priority, bpu_cores, custom_id, device_id, timeout and dense"
         )
-    given = [*positional, *named.values()]
+    given = [*([] if input is _NOT_GIVEN else [input]), *named.values()]
     if len(given) != 1:
         raise HBMInputError(f"run() takes exactly one input argument, got {len(given)}")
     return given[0]

@@ -17,8 +17,9 @@ from hbm_runtime.tools.packing.options import PackOptions
 
 OPSET = 13
 IR_VERSION = 8
+FOUR_BIT_OPSET, FOUR_BIT_IR_VERSION = 21, 10
 
-# Every element type that the accelerator and ONNX have in common.
+# Every element type of a whole byte or more that the accelerator and ONNX have in common.
 ELEMENT_TYPES = (
     TensorProto.INT8,
     TensorProto.UINT8,
@@ -46,9 +47,11 @@ def model_of(
     opset: int = OPSET,
     ir_version: int = IR_VERSION,
 ) -> ModelProto:
-    """A model of these nodes; `constants` are arrays by name."""
+    """A model of these nodes; `constants` are arrays by name, or tensors of that name."""
     initializers = [
-        numpy_helper.from_array(np.asarray(array), name)
+        array
+        if isinstance(array, TensorProto)
+        else numpy_helper.from_array(np.asarray(array), name)
         for name, array in (constants or {}).items()
     ]
     graph = helper.make_graph(nodes, "tiny", inputs, outputs, initializers)
@@ -89,6 +92,51 @@ def dynamic() -> ModelProto:
     dims = ("N", 3, "H", "W")
     node = helper.make_node("Mul", ["x", "two"], ["y"])
     return model_of([node], [value("x", dims)], [value("y", dims)], {"two": np.float32(2)})
+
+
+def nonzero(dims: Dims = (1, 3)) -> ModelProto:
+    """Where x is not zero: y int64 [rank of x, found], so that its values decide the shape."""
+    node = helper.make_node("NonZero", ["x"], ["y"])
+    outputs = [value("y", (len(dims), "found"), TensorProto.INT64)]
+    return model_of([node], [value("x", dims)], outputs)
+
+
+def converted(source: int, target: int, dims: Dims = (2, 6)) -> ModelProto:
+    """Give out x as y of another element type; either may be 4-bit, not both.
+
+    By way of float32: before 1.23 the engine knows 4-bit types only in (De)QuantizeLinear and
+    Transpose. What a 4-bit y cannot hold is clipped.
+    """
+    four_bit = (TensorProto.INT4, TensorProto.UINT4)
+    constants: dict[str, Any] = {"one": np.float32(1)}
+    first = helper.make_node("Cast", ["x"], ["real"], to=TensorProto.FLOAT)
+    last = helper.make_node("Cast", ["real"], ["y"], to=target)
+    if source in four_bit:
+        constants["zero"] = helper.make_tensor("zero", source, [], [0])
+        first = helper.make_node("DequantizeLinear", ["x", "one", "zero"], ["real"])
+    elif target in four_bit:
+        constants["zero"] = helper.make_tensor("zero", target, [], [0])
+        last = helper.make_node("QuantizeLinear", ["real", "one", "zero"], ["y"])
+    return model_of(
+        [first, last],
+        [value("x", dims, source)],
+        [value("y", dims, target)],
+        constants,
+        opset=FOUR_BIT_OPSET,
+        ir_version=FOUR_BIT_IR_VERSION,
+    )
+
+
+def transposed(element_type: int, dims: Dims = (2, 6)) -> ModelProto:
+    """Swap the axes of x, which may be 4-bit: y[j, i] = x[i, j]."""
+    node = helper.make_node("Transpose", ["x"], ["y"], perm=[1, 0])
+    return model_of(
+        [node],
+        [value("x", dims, element_type)],
+        [value("y", dims[::-1], element_type)],
+        opset=FOUR_BIT_OPSET,
+        ir_version=FOUR_BIT_IR_VERSION,
+    )
 
 
 def two_inputs_three_outputs() -> ModelProto:

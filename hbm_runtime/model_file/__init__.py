@@ -11,6 +11,7 @@ from hbm_runtime.model_file.spec import (
     DATA_TYPE_NAMES,
     ELEMENT_SIZES,
     FORMAT_VERSION,
+    FOUR_BIT_TYPES,
     MAGIC,
     QUANTI_NONE,
     QUANTI_SCALE,
@@ -18,6 +19,8 @@ from hbm_runtime.model_file.spec import (
     ModelFileError,
     ModelSpec,
     TensorSpec,
+    rows_share_bytes,
+    storage_shape,
 )
 from hbm_runtime.model_file.writer import write
 
@@ -25,6 +28,7 @@ __all__ = [
     "DATA_TYPE_NAMES",
     "ELEMENT_SIZES",
     "FORMAT_VERSION",
+    "FOUR_BIT_TYPES",
     "MAGIC",
     "QUANTI_NONE",
     "QUANTI_SCALE",
@@ -34,6 +38,8 @@ __all__ = [
     "TensorSpec",
     "is_simulator_file",
     "read",
+    "rows_share_bytes",
+    "storage_shape",
     "why_unreadable",
     "write",
 ]

@@ -25,6 +25,8 @@ from hbm_runtime.model_file.spec import (
     ModelFile,
     ModelSpec,
     TensorSpec,
+    rows_share_bytes,
+    storage_shape,
 )
 
 
@@ -60,6 +62,11 @@ def _model_problem(field: str, model: ModelSpec) -> Problem | None:
         problem = problem or _duplicate_problem(f"{field}.{kind}", [t.name for t in tensors])
         for index, tensor in enumerate(tensors):
             problem = problem or _tensor_problem(f"{field}.{kind}[{index}]", tensor)
+            problem = problem or _size_problem(
+                f"{field}.{kind}[{index}].aligned_byte_size", tensor, is_input=kind == "inputs"
+            )
+            if kind == "outputs":
+                problem = problem or _output_problem(f"{field}.{kind}[{index}]", tensor)
     return problem
 
 
@@ -75,11 +82,14 @@ def _tensor_problem(field: str, tensor: TensorSpec) -> Problem | None:
 
 
 def _layout_problem(field: str, tensor: TensorSpec) -> Problem | None:
-    shape, strides, size = tensor.shape, tensor.strides, tensor.aligned_byte_size
+    shape, strides = tensor.shape, tensor.strides
     if not 1 <= len(shape) <= MAX_RANK:
         return Problem(f"{field}.rank", f"{len(shape)} is outside 1..{MAX_RANK}")
     if any(dim != -1 and not 1 <= dim < 1 << 31 for dim in shape):
         return Problem(f"{field}.shape", f"{list(shape)}: each must be -1 or 1..2147483647")
+    if rows_share_bytes(tensor.data_type, shape):
+        text = "the last of a 4-bit tensor must be even unless all others are 1"
+        return Problem(f"{field}.shape", f"{list(shape)}: {text}")
     if len(strides) != len(shape):
         return Problem(f"{field}.strides", f"{len(strides)} strides for {len(shape)} dimensions")
     if any(step != -1 and not 1 <= step <= MAX_TENSOR_SIZE for step in strides):
@@ -89,26 +99,38 @@ def _layout_problem(field: str, tensor: TensorSpec) -> Problem | None:
     element = ELEMENT_SIZES[tensor.data_type]
     if strides[-1] < element:
         return Problem(f"{field}.strides", f"the last is {strides[-1]}, below {element} bytes")
-    for axis in range(len(shape) - 1):
-        if -1 in (strides[axis], strides[axis + 1], shape[axis + 1]):
+    units = storage_shape(tensor.data_type, shape)
+    for axis in range(len(units) - 1):
+        if -1 in (strides[axis], strides[axis + 1], units[axis + 1]):
             continue
-        inner = shape[axis + 1] * strides[axis + 1]
+        inner = units[axis + 1] * strides[axis + 1]
         if strides[axis] < inner:
             return Problem(
                 f"{field}.strides",
                 f"{list(strides)}: {strides[axis]} of axis {axis} is below the {inner} inside it",
             )
-    dynamic = -1 in shape or -1 in strides
-    if dynamic != (size == -1):
+    return None
+
+
+def _size_problem(field: str, tensor: TensorSpec, *, is_input: bool) -> Problem | None:
+    """The caller knows how large a dynamic input is; of an output the file says the most."""
+    size = tensor.aligned_byte_size
+    dynamic = -1 in tensor.shape or -1 in tensor.strides
+    if is_input and dynamic != (size == -1):
         return Problem(
-            f"{field}.aligned_byte_size",
-            f"is {size}, but must be -1 exactly when the shape or a stride has a -1",
+            field, f"is {size}, but an input's must be -1 exactly when its shape or strides have -1"
         )
-    if not dynamic and not shape[0] * strides[0] <= size <= MAX_TENSOR_SIZE:
-        return Problem(
-            f"{field}.aligned_byte_size",
-            f"{size} is outside {shape[0] * strides[0]}..{MAX_TENSOR_SIZE}",
-        )
+    if is_input and dynamic:
+        return None
+    units = storage_shape(tensor.data_type, tensor.shape)
+    least = 1 if dynamic else units[0] * tensor.strides[0]
+    return _range_problem(field, size, least, MAX_TENSOR_SIZE)
+
+
+def _output_problem(field: str, tensor: TensorSpec) -> Problem | None:
+    if -1 in tensor.strides and -1 not in tensor.shape:
+        text = f"{list(tensor.strides)}: an output with a fixed shape has fixed strides"
+        return Problem(f"{field}.strides", text)
     return None
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import os
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Union
 
@@ -18,10 +19,12 @@ HEADER = struct.Struct("<8sIIQQ")  # magic, version, metadata CRC, file size, me
 GRAPH_ENTRY = struct.Struct("<QQI")  # offset, size, CRC
 GRAPH_ALIGNMENT = 64
 
-# hbDNNDataType 0..13. Strides count whole bytes, so S4 and U4 have at least one byte here.
+# hbDNNDataType 0..13.
 DATA_TYPE_NAMES = (
     "S4", "U4", "S8", "U8", "F16", "S16", "U16", "F32", "S32", "U32", "F64", "S64", "U64", "BOOL8",
 )  # fmt: skip
+FOUR_BIT_TYPES = (0, 1)
+# Bytes of a storage unit, which strides step over: one element, or two 4-bit elements.
 ELEMENT_SIZES = (1, 1, 1, 1, 2, 2, 2, 4, 4, 4, 8, 8, 8, 1)
 
 QUANTI_NONE = 0
@@ -66,9 +69,10 @@ class TensorSpec:
     Attributes:
         name: 1..255 bytes of UTF-8.
         data_type: hbDNNDataType, 0..13 (index of `DATA_TYPE_NAMES`).
-        shape: 1..10 dimensions; -1 is dynamic.
-        strides: bytes to step each dimension; -1 is dynamic.
-        aligned_byte_size: bytes of a buffer that holds the tensor; -1 when anything is dynamic.
+        shape: 1..10 dimensions in elements; -1 is dynamic.
+        strides: bytes to step each dimension of the storage shape; -1 is dynamic.
+        aligned_byte_size: bytes of a buffer that holds the tensor, of a dynamic output at its
+            largest; -1 for a dynamic input.
         description: free text.
         quanti_type: 0 none, 1 scale.
         quantize_axis: 0 without quantisation, -1 per tensor, otherwise the axis of the scales.
@@ -131,6 +135,22 @@ class ModelFile:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "models", tuple(self.models))
+
+
+def storage_shape(data_type: int, shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape in storage units: two 4-bit elements of the last dimension make a byte.
+
+    The first of the two has the low four bits.
+    """
+    if data_type not in FOUR_BIT_TYPES or shape[-1] == -1:
+        return tuple(shape)
+    return (*shape[:-1], -(-shape[-1] // 2))
+
+
+def rows_share_bytes(data_type: int, shape: Sequence[int]) -> bool:
+    """True for a 4-bit tensor that has, or may have, several rows of an odd length."""
+    is_odd_or_dynamic = shape[-1] % 2 != 0
+    return data_type in FOUR_BIT_TYPES and is_odd_or_dynamic and any(dim != 1 for dim in shape[:-1])
 
 
 def aligned(offset: int) -> int:

@@ -53,7 +53,16 @@ def add_command(commands: Any) -> None:
     _add_pairs(
         shapes, "--shape", "NAME=1,3,224,224", parse.parse_shape, "fix the dimensions of an input"
     )
-    shapes.add_argument("--dynamic", action="store_true", help="keep the other dynamic dimensions")
+    shapes.add_argument(
+        "--dynamic",
+        action="store_true",
+        help="keep the other dynamic dimensions; each input that has one needs --max-shape",
+    )
+    _add_pairs(
+        shapes, "--max-shape", "NAME=1,3,1080,1920", parse.parse_shape,
+        "with --dynamic: the largest shape that an input will have, or an output whose shape its"
+        " values decide; callers provide memory for outputs of that size",
+    )  # fmt: skip
 
     nv12 = parser.add_argument_group(
         "NV12 pictures", "The network's input is (pixel - mean) * scale, with pixels of 0..255."
@@ -168,6 +177,7 @@ def _options(arguments: argparse.Namespace) -> PackOptions:
         rename=pairs("--rename"),
         shapes=pairs("--shape"),
         dynamic=arguments.dynamic,
+        max_shapes=pairs("--max-shape"),
         nv12_inputs=tuple(dict.fromkeys(arguments.nv12)),
         nv12=Nv12Options(
             arguments.color, arguments.range, arguments.mean, arguments.scale, arguments.layout

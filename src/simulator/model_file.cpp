@@ -142,6 +142,10 @@ void check_layout(const TensorSpec& tensor, bool is_output, std::size_t at) {
     if (dynamic) continue;
     if (__builtin_mul_overflow(stride, dim, &least)) refuse("its size does not fit 64 bits");
   }
+  const bool open_shape = std::count(shape.begin(), shape.end(), -1) > 0;
+  if (is_output && dynamic && !open_shape) {
+    refuse("a stride is -1, but nobody would fill it in: only an output's shape may leave it open");
+  }
   if (dynamic) {
     // The caller knows a dynamic input's size; of an output it must be told the most.
     if (is_output ? tensor.aligned_byte_size < 1 : tensor.aligned_byte_size != -1) {

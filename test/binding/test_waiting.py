@@ -119,7 +119,7 @@ def test_a_program_may_end_in_the_middle_of_a_run(
     short = tiny_models.pack(tiny_models.add(), "short")
     printed = run_python(
         """
-        import atexit, sys, threading, time, numpy as np
+        import atexit, functools, sys, threading, time, numpy as np
         x = np.zeros((1, 4), np.float32)
         # Registered before the runtime's own handler, so called after it.
         atexit.register(lambda: print("at exit", rt.run(x, model_name="short")["short"]["y"].sum()))
@@ -130,8 +130,8 @@ def test_a_program_may_end_in_the_middle_of_a_run(
             while True:
                 rt.run(x, model_name="short")
 
-        long = threading.Thread(target=rt.run, args=(x,), kwargs={"model_name": "long"}, daemon=True)
-        long.start()
+        run_long = functools.partial(rt.run, x, model_name="long")
+        threading.Thread(target=run_long, daemon=True).start()
         for _ in range(2):
             threading.Thread(target=run_for_ever, daemon=True).start()
         time.sleep(0.2)

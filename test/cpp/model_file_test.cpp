@@ -81,6 +81,13 @@ TEST(ModelFile, RefusesStridesThatOverlap) {
   EXPECT_NE(why_refused(test::file_of({model})).find("stride"), std::string::npos);
 }
 
+TEST(ModelFile, RefusesAnOutputWhoseStridesNobodyWouldFillIn) {
+  auto model = test::doubling_model({1, 4, 4});
+  model.outputs[0].strides = {-1, 16, 4};
+  model.outputs[0].aligned_byte_size = 64;
+  EXPECT_NE(why_refused(test::file_of({model})).find("stride is -1"), std::string::npos);
+}
+
 TEST(ModelFile, RefusesAnAlignedSizeBelowTheContent) {
   auto model = test::doubling_model({1, 4});
   model.inputs[0].aligned_byte_size = 15;

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import tiny_models
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto
 
 from hbm_runtime import model_file
 from hbm_runtime.tools import cli, pack
@@ -92,6 +92,26 @@ def test_every_option_of_pack_reaches_the_file(onnx_file: SaveModel, output: Pat
     assert (out.strides, out.scale, out.zero_point) == ((96, 32, 8, 1), (0.25,), (-3,))
 
 
+def test_pack_keeps_dynamic_dimensions_up_to_a_largest_shape(
+    onnx_file: SaveModel, output: Path
+) -> None:
+    arguments = ["pack", onnx_file(tiny_models.dynamic()), "-o", str(output), "--dynamic"]
+    assert cli.main([*arguments, "--max-shape", "x=1,3,6,8"]) == 0
+    (model,) = model_file.read(output).models
+    assert model.inputs[0].aligned_byte_size == -1
+    assert model.outputs[0].aligned_byte_size == 640  # 3 * 6 * 8 * 4 = 576, rounded up to 128
+
+
+def test_pack_compares_4_bit_models_too(
+    capsys: pytest.CaptureFixture[str], onnx_file: SaveModel, output: Path
+) -> None:
+    network = tiny_models.transposed(TensorProto.INT4)
+    assert cli.main(["pack", onnx_file(network), "-o", str(output)]) == 0
+    printed = capsys.readouterr().out
+    assert "0, bit for bit" in printed
+    assert "S4" in printed
+
+
 def test_pack_calibrates_from_a_file(onnx_file: SaveModel, output: Path, tmp_path: Path) -> None:
     import numpy as np
 
@@ -102,6 +122,9 @@ def test_pack_calibrates_from_a_file(onnx_file: SaveModel, output: Path, tmp_pat
     (model,) = model_file.read(output).models
     assert model.outputs[0].scale == (1.0,)
     assert model.inputs[0].strides == (16, 4)
+
+
+FIXED = ("--shape", "x=1,3,4,4")
 
 
 @pytest.mark.parametrize(
@@ -118,8 +141,12 @@ def test_pack_calibrates_from_a_file(onnx_file: SaveModel, output: Path, tmp_pat
         (("--quantize-input", "x=int8"), "argument --quantize-input: 'x=int8' is not of the"),
         (("--color", "gray"), "argument --color: invalid choice: 'gray'"),
         (("--frobnicate",), "unrecognized arguments: --frobnicate"),
-        (("--dynamic", "--latency-us", "-1"), "models[0].latency_us: -1 is outside 0..60000000"),
-        (("--dynamic", "--name", "n" * 256), "models[0].name: 256 bytes of UTF-8"),
+        (("--dynamic",), "input 'x' stays dynamic; give the largest it will have with --max-shape"),
+        (("--dynamic", "--max-shape", "x=1,3"), "input 'x' has 4 dimensions, --max-shape gives 2"),
+        (("--dynamic", "--max-shape", "x"), "argument --max-shape: 'x' is not of the form"),
+        ((*FIXED, "--max-shape", "x=1,3,4,4"), "--max-shape names 'x'"),
+        ((*FIXED, "--latency-us", "-1"), "models[0].latency_us: -1 is outside 0..60000000"),
+        ((*FIXED, "--name", "n" * 256), "models[0].name: 256 bytes of UTF-8"),
         (("--dynamic", "--calibrate", "none.npz", "--quantize-output", "y=int8"), "none.npz"),
     ],
 )

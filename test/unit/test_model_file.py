@@ -24,6 +24,9 @@ from hbm_runtime.model_file import ModelFile, ModelFileError, ModelSpec, TensorS
 
 X = TensorSpec("x", 7, (1, 3), (32, 4), 128)
 NV12_UV = TensorSpec("x_uv", 3, (1, 4, 6, 2), (-1, -1, 2, 1), -1, "chroma")
+DYNAMIC_X = TensorSpec("x", 7, (-1, 3), (-1, 4), -1)
+DYNAMIC_Y = TensorSpec("y", 7, (-1, 3), (-1, 4), 128)
+S4 = TensorSpec("s4", 0, (2, 6), (32, 1), 128)
 PER_TENSOR = TensorSpec("q", 2, (1, 3), (32, 1), 128, "", 1, -1, (0.1,), (3,))
 PER_AXIS = TensorSpec("head", 8, (1, 2, 3), (24, 12, 4), 128, "", 1, 2, (0.5, 0.25, 2.0))
 MODEL = ModelSpec("m", b"a graph", (X,), (replace(X, name="y"),))
@@ -128,7 +131,14 @@ def test_the_writer_writes_the_bytes_of_the_document(tmp_path: Path) -> None:
             id="two models",
         ),
         pytest.param(
-            ModelFile((replace(MODEL, inputs=(replace(X, name="x_y"), NV12_UV)),)), id="dynamic"
+            ModelFile((replace(MODEL, inputs=(replace(X, name="x_y"), NV12_UV)),)), id="NV12"
+        ),
+        pytest.param(
+            ModelFile((replace(MODEL, inputs=(DYNAMIC_X,), outputs=(DYNAMIC_Y,)),)), id="dynamic"
+        ),
+        pytest.param(
+            ModelFile((replace(MODEL, outputs=(S4, replace(S4, name="u4", data_type=1))),)),
+            id="4-bit",
         ),
         pytest.param(ModelFile((replace(MODEL, outputs=(PER_TENSOR, PER_AXIS)),)), id="quantised"),
         pytest.param(
@@ -167,10 +177,13 @@ names = st.text(
 def static_tensors(draw: st.DrawFn) -> TensorSpec:
     data_type = draw(st.integers(0, 13))
     shape = draw(st.lists(st.integers(1, 9), min_size=1, max_size=10))
+    if model_file.rows_share_bytes(data_type, shape):
+        shape[-1] += 1
     strides = [model_file.ELEMENT_SIZES[data_type]]
-    for dim in shape[:0:-1]:
+    units = model_file.storage_shape(data_type, shape)
+    for dim in units[:0:-1]:
         strides.insert(0, strides[0] * dim + draw(st.integers(0, 3)))
-    size = strides[0] * shape[0] + draw(st.integers(0, 200))
+    size = strides[0] * units[0] + draw(st.integers(0, 200))
     scales = draw(st.sampled_from([0, 1, shape[-1]]))
     axis = len(shape) - 1 if scales == shape[-1] and scales != 1 else -1
     scale = draw(
@@ -357,8 +370,30 @@ def test_a_broken_field_is_named(
         ({"strides": struct.pack("<2q", 32, -1)}, "strides: the last is -1"),
         ({"strides": struct.pack("<2q", 8, 4)}, "strides: [8, 4]: 8 of axis 0 is below the 12"),
         ({"strides": struct.pack("<2q", 2**41, 4)}, "strides: [2199023255552, 4]: each must be"),
-        ({"strides": struct.pack("<2q", -1, 4)}, "aligned_byte_size: is 128, but must be -1"),
-        ({"aligned_byte_size": struct.pack("<q", -1)}, "aligned_byte_size: is -1, but must be -1"),
+        (
+            {"strides": struct.pack("<2q", -1, 4)},
+            "aligned_byte_size: is 128, but an input's must be -1 exactly when its shape or",
+        ),
+        (
+            {"aligned_byte_size": struct.pack("<q", -1)},
+            "aligned_byte_size: is -1, but an input's must be -1 exactly when its shape or",
+        ),
+        (
+            {"data_type": u32(0), "shape": struct.pack("<2i", 2, 3)},
+            "shape: [2, 3]: the last of a 4-bit tensor must be even unless all others are 1",
+        ),
+        (
+            {"data_type": u32(1), "shape": struct.pack("<2i", 2, -1)},
+            "shape: [2, -1]: the last of a 4-bit tensor must be even unless all others are 1",
+        ),
+        (
+            {
+                "data_type": u32(1),
+                "shape": struct.pack("<2i", 2, 66),
+                "strides": struct.pack("<2q", 32, 1),
+            },
+            "strides: [32, 1]: 32 of axis 0 is below the 33 inside it",
+        ),
         ({"aligned_byte_size": struct.pack("<q", 31)}, "aligned_byte_size: 31 is outside 32.."),
         ({"aligned_byte_size": struct.pack("<q", 2**50)}, "aligned_byte_size: 1125899906842624"),
         ({"quanti_type": u32(2)}, "quanti_type: 2 is outside 0..1"),
@@ -389,6 +424,54 @@ def test_a_broken_field_of_a_tensor_is_named_with_its_offset(
     assert caught.value.offset is not None
     assert caught.value.offset > before
     assert caught.value.field.startswith("models[0].inputs[0].")
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"aligned_byte_size": struct.pack("<q", -1)}, "-1 is outside 32..1099511627776"),
+        (
+            {"shape": struct.pack("<2i", -1, 3), "aligned_byte_size": struct.pack("<q", -1)},
+            "-1 is outside 1..1099511627776",
+        ),
+        (
+            {"strides": struct.pack("<2q", -1, 4), "aligned_byte_size": struct.pack("<q", 0)},
+            "0 is outside 1..1099511627776",
+        ),
+    ],
+)
+def test_an_output_must_say_how_large_it_gets(
+    put: Callable[[bytes], Path], fields: dict[str, bytes], expected: str
+) -> None:
+    path = put(file_bytes(outputs=u32(1) + tensor_bytes(b"y", **fields)))
+    with pytest.raises(ModelFileError) as caught:
+        model_file.read(path)
+    assert f", models[0].outputs[0].aligned_byte_size: {expected}" in str(caught.value)
+
+
+def test_an_output_with_a_fixed_shape_has_fixed_strides(put: Callable[[bytes], Path]) -> None:
+    fields = {"strides": struct.pack("<2q", -1, 4)}
+    with pytest.raises(ModelFileError, match=r"outputs\[0\].strides: .* has fixed strides"):
+        model_file.read(put(file_bytes(outputs=u32(1) + tensor_bytes(b"y", **fields))))
+
+
+@pytest.mark.parametrize(
+    ("shape", "units"),
+    [
+        ((2, 6), (2, 3)),
+        ((1, 1, 5), (1, 1, 3)),
+        ((7,), (4,)),
+        ((-1, 4), (-1, 2)),
+        ((1, -1), (1, -1)),
+    ],
+)
+def test_two_4_bit_elements_of_the_last_dimension_make_a_storage_unit(
+    shape: tuple[int, ...], units: tuple[int, ...]
+) -> None:
+    for data_type in model_file.FOUR_BIT_TYPES:
+        assert model_file.storage_shape(data_type, shape) == units
+        assert not model_file.rows_share_bytes(data_type, shape)
+    assert model_file.storage_shape(2, shape) == shape
 
 
 def test_two_models_of_one_name_are_refused(put: Callable[[bytes], Path]) -> None:
@@ -435,6 +518,18 @@ def test_a_count_of_billions_allocates_nothing(put: Callable[[bytes], Path]) -> 
         (ModelFile((replace(MODEL, outputs=(X, X)),)), "models[0].outputs[1].name"),
         (ModelFile((replace(MODEL, inputs=(replace(X, data_type=14),)),)), "models[0].inputs[0]."),
         (ModelFile((replace(MODEL, inputs=(replace(X, strides=(4,)),)),)), "models[0].inputs[0]."),
+        (
+            ModelFile((replace(MODEL, inputs=(DYNAMIC_Y,)),)),
+            "models[0].inputs[0].aligned_byte_size",
+        ),
+        (
+            ModelFile((replace(MODEL, outputs=(replace(DYNAMIC_X, name="y"),)),)),
+            "models[0].outputs[0].aligned_byte_size",
+        ),
+        (
+            ModelFile((replace(MODEL, inputs=(replace(S4, shape=(2, 5)),)),)),
+            "models[0].inputs[0].shape",
+        ),
         (
             ModelFile((replace(MODEL, outputs=(replace(PER_TENSOR, scale=(1e39,)),)),)),
             "models[0].outputs[0].scale",

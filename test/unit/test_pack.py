@@ -169,11 +169,12 @@ def test_a_given_shape_is_fixed_through_to_the_outputs() -> None:
 
 
 def test_dynamic_dimensions_can_be_kept() -> None:
-    spec = pack(tiny_models.dynamic(), dynamic=True)
+    spec = pack(tiny_models.dynamic(), dynamic=True, max_shapes={"x": (2, 3, 5, 7)})
     for tensor in (*spec.inputs, *spec.outputs):
         assert tensor.shape == (-1, 3, -1, -1)
         assert tensor.strides == (-1, -1, -1, 4)
-        assert tensor.aligned_byte_size == -1
+    assert spec.inputs[0].aligned_byte_size == -1
+    assert spec.outputs[0].aligned_byte_size == 896  # 2 * 3 * 5 * 7 * 4 = 840, rounded up to 128
     doubled = run(spec.graph, {"x": np.ones((2, 3, 4, 5), np.float32)})["y"]
     np.testing.assert_array_equal(doubled, np.full((2, 3, 4, 5), 2, np.float32))
 
@@ -197,9 +198,7 @@ def test_a_negative_dimension_counts_as_dynamic() -> None:
 
 
 def test_an_output_shape_that_the_values_decide_can_be_declared() -> None:
-    node = helper.make_node("NonZero", ["x"], ["y"])
-    outputs = [tiny_models.value("y", (2, "found"), TensorProto.INT64)]
-    network = tiny_models.model_of([node], [tiny_models.value("x", (1, 3))], outputs)
+    network = tiny_models.nonzero()
     with pytest.raises(ToolError, match=r"output 'y' has the shape \[2, -1\] with dynamic"):
         pack(network)
     assert pack(network, shapes={"y": (2, 3)}).outputs[0].shape == (2, 3)
@@ -207,7 +206,8 @@ def test_an_output_shape_that_the_values_decide_can_be_declared() -> None:
         pack(network, shapes={"y": (3, 3)})
 
 
-def test_an_output_shape_computed_in_the_graph_is_found() -> None:
+def doubled_batch() -> ModelProto:
+    """Fold x [N, 6] into y [2 N, 3]; the graph computes that shape."""
     nodes = [
         helper.make_node("Shape", ["x"], ["dims"]),
         helper.make_node("Gather", ["dims", "first"], ["batch"]),
@@ -217,8 +217,11 @@ def test_an_output_shape_computed_in_the_graph_is_found() -> None:
     ]
     constants = {"first": np.array([0]), "two": np.array([2]), "rest": np.array([-1])}
     outputs = [tiny_models.value("y", ("a", "b"))]
-    network = tiny_models.model_of(nodes, [tiny_models.value("x", ("N", 6))], outputs, constants)
-    assert pack(network, shapes={"x": (3, 6)}).outputs[0].shape == (6, 3)
+    return tiny_models.model_of(nodes, [tiny_models.value("x", ("N", 6))], outputs, constants)
+
+
+def test_an_output_shape_computed_in_the_graph_is_found() -> None:
+    assert pack(doubled_batch(), shapes={"x": (3, 6)}).outputs[0].shape == (6, 3)
 
 
 @pytest.mark.parametrize(
@@ -235,6 +238,177 @@ def test_a_shape_that_contradicts_the_model_is_refused(
     with pytest.raises(ToolError) as caught:
         pack(tiny_models.dynamic(), shapes=shapes)
     assert expected in str(caught.value)
+
+
+# -- the largest shapes ----------------------------------------------------------------------------
+
+
+def test_the_largest_output_follows_from_the_largest_input() -> None:
+    spec = pack(doubled_batch(), dynamic=True, max_shapes={"x": (20, 6)})
+    assert spec.outputs[0].shape == (-1, -1)
+    assert spec.outputs[0].aligned_byte_size == 512  # 40 * 3 * 4 = 480, rounded up to 128
+
+
+def test_the_largest_output_counts_its_stored_type() -> None:
+    spec = pack(
+        tiny_models.dynamic(),
+        dynamic=True,
+        max_shapes={"x": (2, 3, 5, 7)},
+        output_quantization={"y": OutputQuantization("int8", None, (0.5,))},
+        rename={"y": "small"},
+    )
+    assert spec.outputs[0].aligned_byte_size == 256  # 2 * 3 * 5 * 7 = 210, rounded up to 128
+
+
+def test_a_fixed_input_beside_a_dynamic_one_needs_no_largest_shape() -> None:
+    node = helper.make_node("Concat", ["a", "b"], ["y"], axis=0)
+    inputs = [tiny_models.value("a", ("N", 4)), tiny_models.value("b", (3, 4))]
+    network = tiny_models.model_of([node], inputs, [tiny_models.value("y", ("M", 4))])
+    spec = pack(network, dynamic=True, max_shapes={"a": (30, 4)})
+    assert [tensor.aligned_byte_size for tensor in spec.inputs] == [-1, 128]
+    assert spec.outputs[0].aligned_byte_size == 640  # 33 * 4 * 4 = 528, rounded up to 128
+
+
+def test_the_largest_output_that_the_values_decide_is_given() -> None:
+    network = tiny_models.nonzero()
+    expected = r"shape \[2, -1\] of output 'y' does not follow .* with --max-shape y=2,N"
+    with pytest.raises(ToolError, match=expected):
+        pack(network, dynamic=True)
+    spec = pack(network, dynamic=True, max_shapes={"y": (2, 9)})
+    assert (spec.outputs[0].shape, spec.outputs[0].aligned_byte_size) == ((2, -1), 256)
+    with pytest.raises(ToolError, match=r"'y' has the shape \[2, -1\], --max-shape says \[3, 9\]"):
+        pack(network, dynamic=True, max_shapes={"y": (3, 9)})
+
+
+def test_a_largest_output_that_is_too_small_is_noticed() -> None:
+    network = tiny_models.nonzero((1, 20))
+    with pytest.raises(
+        ToolError, match=r"'y' .* 320 bytes are more than the 128 declared; .*--max"
+    ):
+        compare(network, dynamic=True, max_shapes={"y": (2, 8)})
+
+
+def test_the_comparison_runs_at_the_largest_shape() -> None:
+    node = helper.make_node("Reshape", ["x", "rows"], ["y"])
+    network = tiny_models.model_of(
+        [node],
+        [tiny_models.value("x", ("N",))],
+        [tiny_models.value("y", ("rows", 7))],
+        {"rows": np.array([-1, 7])},  # so that only multiples of 7 can be fed
+    )
+    assert compare(network, dynamic=True, max_shapes={"x": (21,)})[0].is_exact
+
+
+@pytest.mark.parametrize(
+    ("max_shapes", "expected"),
+    [
+        ({}, "the shape [-1, 3, -1, -1] of input 'x' stays dynamic; give the largest it will have"),
+        ({}, "with --max-shape x=N,3,N,N"),
+        ({"z": (1,)}, "--max-shape names 'z'; the inputs and outputs that stay dynamic: x, y"),
+        ({"x": (1, 3, 4)}, "input 'x' has 4 dimensions, --max-shape gives 3"),
+        ({"x": (1, 4, 4, 4)}, "dimension 1 of input 'x' is 3 in the model, --max-shape says 4"),
+        (
+            {"x": (1, 3, 4, 4), "y": (1, 3, 4, 5)},
+            "output 'y' has the shape [1, 3, 4, 4], --max-shape says [1, 3, 4, 5]",
+        ),
+    ],
+)
+def test_a_missing_or_contradictory_largest_shape_is_refused(
+    max_shapes: dict[str, tuple[int, ...]], expected: str
+) -> None:
+    with pytest.raises(ToolError) as caught:
+        pack(tiny_models.dynamic(), dynamic=True, max_shapes=max_shapes)
+    assert expected in str(caught.value)
+
+
+def test_a_largest_shape_without_a_dynamic_dimension_is_refused() -> None:
+    with pytest.raises(ToolError, match=r"--max-shape names 'x'; .* stay dynamic: none"):
+        pack(tiny_models.add(), max_shapes={"x": (1, 4)})
+
+
+def test_largest_shapes_that_do_not_fit_together_are_refused() -> None:
+    node = helper.make_node("Add", ["a", "b"], ["y"])
+    inputs = [tiny_models.value("a", ("N", 4)), tiny_models.value("b", ("N", 4))]
+    network = tiny_models.model_of([node], inputs, [tiny_models.value("y", ("N", 4))])
+    with pytest.raises(ToolError, match="cannot load the model at the shapes of --max-shape"):
+        pack(network, dynamic=True, max_shapes={"a": (3, 4), "b": (5, 4)})
+
+
+# -- 4-bit tensors ---------------------------------------------------------------------------------
+
+FOUR_BIT_PAIRS = [(TensorProto.INT4, TensorProto.INT8), (TensorProto.UINT4, TensorProto.UINT8)]
+
+
+@pytest.mark.parametrize(("narrow", "wide"), FOUR_BIT_PAIRS)
+def test_a_4_bit_tensor_is_laid_out_in_bytes_of_two(narrow: int, wide: int) -> None:
+    name = {TensorProto.INT4: "S4", TensorProto.UINT4: "U4"}[narrow]
+    spec = pack(tiny_models.converted(narrow, wide, (3, 5, 66)))
+    assert DATA_TYPE_NAMES[spec.inputs[0].data_type] == name
+    assert spec.inputs[0].shape == (3, 5, 66)
+    assert spec.inputs[0].strides == (320, 64, 1)  # rows of 33 bytes, padded to 32
+    assert spec.inputs[0].aligned_byte_size == 1024
+    spec = pack(tiny_models.converted(wide, narrow, (3, 5, 66)), output_padding=False)
+    assert DATA_TYPE_NAMES[spec.outputs[0].data_type] == name
+    assert spec.outputs[0].strides == (165, 33, 1)
+    assert spec.outputs[0].aligned_byte_size == 512
+
+
+def test_an_odd_number_of_4_bit_elements_is_only_possible_in_one_row() -> None:
+    one_row = tiny_models.converted(TensorProto.INT4, TensorProto.INT8, (1, 5))
+    assert pack(one_row).inputs[0].aligned_byte_size == 128
+    several = tiny_models.converted(TensorProto.INT4, TensorProto.INT8, (2, 5))
+    with pytest.raises(ToolError, match=r"4-bit tensor 'x' has the shape \[2, 5\]; two elements"):
+        pack(several)
+
+
+def test_a_dynamic_4_bit_output_says_its_largest_bytes() -> None:
+    network = tiny_models.converted(TensorProto.INT8, TensorProto.INT4, ("N", 6))
+    spec = pack(network, dynamic=True, max_shapes={"x": (100, 6)})
+    output = spec.outputs[0]
+    assert (output.shape, output.strides, output.aligned_byte_size) == ((-1, 6), (-1, 1), 384)
+
+
+def test_4_bit_tensors_need_a_newer_opset_than_the_models() -> None:
+    with pytest.raises(ToolError, match=r"'x' has 4-bit elements, which need .* 21 .* uses 13"):
+        pack(tiny_models.identity((1, 4), TensorProto.INT4))
+
+
+def test_a_model_with_4_bit_tensors_says_that_its_onnx_has_them() -> None:
+    network = tiny_models.transposed(TensorProto.UINT4)
+    network.ir_version = 8
+    assert onnx.load_from_string(pack(network).graph).ir_version == 10
+
+
+@pytest.mark.parametrize(("narrow", "wide"), FOUR_BIT_PAIRS)
+@pytest.mark.parametrize("dims", [(2, 6), (1, 5), (7,), (16, 16)])
+def test_the_engine_takes_and_gives_4_bit_values(
+    narrow: int, wide: int, dims: tuple[int, ...]
+) -> None:
+    low = -8 if narrow == TensorProto.INT4 else 0
+    dtype = helper.tensor_dtype_to_np_dtype(wide)
+    values = (np.arange(np.prod(dims)) % 16 + low).astype(dtype).reshape(dims)
+    for source, target in ((narrow, wide), (wide, narrow)):
+        loaded = engine.load(tiny_models.converted(source, target, dims), "the model")
+        assert loaded is not None
+        found = loaded.run({"x": values})["y"]
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, values)
+
+
+def test_the_engine_refuses_what_4_bits_cannot_hold() -> None:
+    network = tiny_models.converted(TensorProto.INT4, TensorProto.INT8, (1, 2))
+    loaded = engine.load(network, "the model")
+    assert loaded is not None
+    for array in (np.int8([[0, 8]]), np.int8([[-9, 0]]), np.uint8([[0, 1]])):
+        with pytest.raises(ToolError, match=r"'x' has 4-bit elements: give them as int8 of -8..7"):
+            loaded.run({"x": array})
+
+
+@pytest.mark.parametrize("element_type", [TensorProto.INT4, TensorProto.UINT4])
+def test_4_bit_tensors_are_compared_with_the_source(element_type: int) -> None:
+    (output,) = compare(tiny_models.transposed(element_type))
+    assert output.is_exact
+    assert output.largest > 0
 
 
 # -- names -----------------------------------------------------------------------------------------
@@ -634,9 +808,7 @@ def test_the_comparison_notices_a_graph_that_computes_something_else() -> None:
 
 
 def test_the_comparison_notices_a_declared_shape_that_is_wrong() -> None:
-    node = helper.make_node("NonZero", ["x"], ["y"])
-    outputs = [tiny_models.value("y", (2, "found"), TensorProto.INT64)]
-    network = tiny_models.model_of([node], [tiny_models.value("x", (1, 3))], outputs)
+    network = tiny_models.nonzero()
     with pytest.raises(ToolError, match=r"'y' came out with the shape \[2, 3\], .* \[2, 7\]"):
         compare(network, shapes={"y": (2, 7)})
 

@@ -13,6 +13,7 @@ from hbm_runtime.model_file import QUANTI_SCALE, TensorSpec
 from hbm_runtime.tools.errors import ToolError
 from hbm_runtime.tools.packing import engine
 from hbm_runtime.tools.packing.build import Packed
+from hbm_runtime.tools.packing.layout import dense_size
 from hbm_runtime.tools.packing.options import PackOptions
 from hbm_runtime.tools.packing.sample_input import sample_input
 
@@ -77,6 +78,12 @@ def _check_described(spec: TensorSpec, array: Array) -> None:
         raise ToolError(
             f"output {spec.name!r} came out with the shape {list(array.shape)}, the model"
             f" declares {list(spec.shape)}; correct it with --shape"
+        )
+    size = dense_size(spec.data_type, array.shape)
+    if size > spec.aligned_byte_size:
+        raise ToolError(
+            f"output {spec.name!r} came out with the shape {list(array.shape)}; its {size} bytes"
+            f" are more than the {spec.aligned_byte_size} declared; correct it with --max-shape"
         )
 
 

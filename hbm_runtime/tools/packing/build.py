@@ -11,11 +11,12 @@ from onnx import ModelProto, ValueInfoProto, helper, numpy_helper
 
 from hbm_runtime.model_file import QUANTI_NONE, QUANTI_SCALE, ModelSpec, TensorSpec
 from hbm_runtime.tools.errors import ToolError
-from hbm_runtime.tools.packing import nv12_front, quantize
+from hbm_runtime.tools.packing import four_bit, nv12_front, quantize
 from hbm_runtime.tools.packing.calibrate import output_scales
 from hbm_runtime.tools.packing.graph import (
     check,
     dims_of,
+    opset_of,
     prepend_nodes,
     rename_value,
     set_dims,
@@ -23,7 +24,8 @@ from hbm_runtime.tools.packing.graph import (
     value_names,
     with_opset,
 )
-from hbm_runtime.tools.packing.layout import data_type_of, layout_of
+from hbm_runtime.tools.packing.largest import largest_outputs
+from hbm_runtime.tools.packing.layout import check_rows, data_type_of, layout_of
 from hbm_runtime.tools.packing.nv12_front import add_nv12_front, part_names
 from hbm_runtime.tools.packing.options import Nv12Options, PackOptions
 from hbm_runtime.tools.packing.quantize import QuantizationInfo, quantize_input, quantize_output
@@ -60,6 +62,7 @@ def pack_model(
     _check_names(source, options)
     model = ModelProto()
     model.CopyFrom(source)
+    _require_four_bit_types(model)
     if options.nv12_inputs:
         model = with_opset(model, nv12_front.OPSET, "--nv12")
     if options.output_quantization or options.input_quantization:
@@ -81,6 +84,7 @@ def pack_model(
     for name in options.nv12_inputs:
         add_nv12_front(model, name, options.nv12)
     _give_scalars_a_dimension(model)
+    largest = largest_outputs(model, options.max_shapes)
 
     descriptions = _descriptions(options)
     padding = {"in": options.input_padding, "out": options.output_padding}
@@ -92,6 +96,7 @@ def pack_model(
                 name=options.rename.get(value.name, value.name),
                 description=descriptions.get(value.name, ""),
                 padding=padding[direction],
+                largest=largest.get(value.name) if direction == "out" else None,
                 is_nv12=value.name in _nv12_parts(options),
                 quantization=quantization.get(f"{direction} {value.name}"),
             )
@@ -144,6 +149,19 @@ def _check_names(source: ModelProto, options: PackOptions) -> None:
             raise ToolError(f"--rename would leave two tensors named {name!r}")
 
 
+def _require_four_bit_types(model: ModelProto) -> None:
+    """Make sure that the model's ONNX has 4-bit types, if its inputs or outputs are such."""
+    for value in (*model.graph.input, *model.graph.output):
+        if value.type.tensor_type.elem_type not in four_bit.NAMES:
+            continue
+        if opset_of(model) < four_bit.OPSET:
+            raise ToolError(
+                f"tensor {value.name!r} has 4-bit elements, which need operators of opset"
+                f" {four_bit.OPSET} or newer; the model uses {opset_of(model)}, export it anew"
+            )
+        model.ir_version = max(model.ir_version, four_bit.IR_VERSION)
+
+
 def _require(option: str, names: Iterable[str], known: list[str], kind: str) -> None:
     for name in names:
         if name not in known:
@@ -176,12 +194,14 @@ def _tensor_spec(
     name: str,
     description: str,
     padding: bool,
+    largest: list[int] | None,
     is_nv12: bool,
     quantization: QuantizationInfo | None,
 ) -> TensorSpec:
     data_type = data_type_of(value.name, value.type.tensor_type.elem_type)
     dims = dims_of(value) or []
-    layout = layout_of(data_type, dims, padding=padding)
+    check_rows(value.name, data_type, dims)
+    layout = layout_of(data_type, dims, padding=padding, largest=largest)
     if is_nv12:  # as on a board: the caller chooses the row pitch
         layout = layout._replace(strides=(-1, -1, dims[3], 1), aligned_byte_size=-1)
     return TensorSpec(

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,10 +15,12 @@ from onnx import ModelProto
 
 from hbm_runtime.tools import extras
 from hbm_runtime.tools.errors import ToolError
+from hbm_runtime.tools.packing import four_bit
 
 Array = npt.NDArray[Any]
 
 _ERRORS_ONLY = 3  # ONNX Runtime's severity
+_FOUR_BIT = {f"tensor({name})": element_type for element_type, name in four_bit.NAMES.items()}
 
 
 class Engine:
@@ -25,21 +29,46 @@ class Engine:
     def __init__(self, session: Any) -> None:
         self._session = session
         self.output_names: list[str] = [output.name for output in session.get_outputs()]
+        border = (*session.get_inputs(), *session.get_outputs())
+        self._has_four_bit = any(value.type in _FOUR_BIT for value in border)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Run the model.
+        """Run the model; 4-bit tensors are int8 or uint8 here, one element each.
 
         Raises:
             ToolError: the engine refuses the inputs or fails.
         """
         try:
-            outputs = self._session.run(self.output_names, dict(inputs))
+            if self._has_four_bit:
+                outputs = self._run_on_pointers(inputs)
+            else:
+                outputs = self._session.run(self.output_names, dict(inputs))
+        except ToolError:
+            raise
         except Exception as error:  # ONNX Runtime raises what it likes
             raise ToolError(f"onnxruntime cannot run the model: {_reason(error)}") from None
         return {
             name: np.asarray(output)
             for name, output in zip(self.output_names, outputs, strict=True)
         }
+
+    def _run_on_pointers(self, inputs: Mapping[str, Array]) -> list[Array]:
+        """ONNX Runtime has no numpy array for 4-bit types, but takes and gives their addresses."""
+        binding = self._session.io_binding()
+        memory: list[Array] = []  # until the run is over
+        for value in self._session.get_inputs():
+            array = np.asarray(inputs[value.name], order="C")
+            if value.type in _FOUR_BIT:
+                element_type = _FOUR_BIT[value.type]
+                memory.append(four_bit.pack_four_bit(value.name, array, element_type))
+                address = memory[-1].ctypes.data
+                binding.bind_input(value.name, "cpu", 0, element_type, array.shape, address)
+            else:
+                binding.bind_cpu_input(value.name, array)
+        for name in self.output_names:
+            binding.bind_output(name)
+        self._session.run_with_iobinding(binding)
+        return [_array_of(value) for value in binding.get_outputs()]
 
     def output_shapes(self) -> dict[str, list[int] | None]:
         """Dimensions of each output as the engine knows them, -1 for dynamic ones."""
@@ -86,6 +115,15 @@ def output_shapes(model: ModelProto) -> dict[str, list[int] | None] | None:
     except ToolError:  # reported where the finished model is loaded
         return None
     return None if engine is None else engine.output_shapes()
+
+
+def _array_of(value: Any) -> Array:
+    element_type = _FOUR_BIT.get(value.data_type())
+    if element_type is None:
+        return np.asarray(value.numpy())
+    size = -(-math.prod(value.shape()) // 2)
+    stored = np.frombuffer(ctypes.string_at(value.data_ptr(), size), np.uint8)
+    return four_bit.unpack_four_bit(stored, value.shape(), element_type)
 
 
 def _reason(error: Exception) -> str:

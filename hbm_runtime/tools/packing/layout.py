@@ -3,18 +3,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from onnx import TensorProto
 
-from hbm_runtime.model_file import DATA_TYPE_NAMES, ELEMENT_SIZES
+from hbm_runtime.model_file import (
+    DATA_TYPE_NAMES,
+    ELEMENT_SIZES,
+    rows_share_bytes,
+    storage_shape,
+)
 from hbm_runtime.tools.errors import ToolError
 
 _ROW_ALIGNMENT = 32  # bytes, as on S100
 _BUFFER_ALIGNMENT = 128  # bytes
 
 _DATA_TYPES = {
+    TensorProto.INT4: "S4",
+    TensorProto.UINT4: "U4",
     TensorProto.INT8: "S8",
     TensorProto.UINT8: "U8",
     TensorProto.FLOAT16: "F16",
@@ -52,17 +60,48 @@ def data_type_of(name: str, element_type: int) -> int:
     return DATA_TYPE_NAMES.index(_DATA_TYPES[element_type])
 
 
-def layout_of(data_type: int, dims: Sequence[int], *, padding: bool) -> Layout:
-    """Lay out a tensor: rows padded to 32 bytes as on a board, or dense; dynamic if a dim is -1."""
-    element = ELEMENT_SIZES[data_type]
+def check_rows(name: str, data_type: int, dims: Sequence[int]) -> None:
+    """Check that every row of a 4-bit tensor begins with a byte of its own.
+
+    Raises:
+        ToolError: it does not.
+    """
+    if rows_share_bytes(data_type, dims):
+        raise ToolError(
+            f"4-bit tensor {name!r} has the shape {list(dims)}; two elements share a byte, so"
+            " the last dimension must be even (unless all others are 1): pad it in the model"
+        )
+
+
+def layout_of(
+    data_type: int, dims: Sequence[int], *, padding: bool, largest: Sequence[int] | None = None
+) -> Layout:
+    """Lay out a tensor: rows padded to 32 bytes as on a board, or dense; dynamic if a dim is -1.
+
+    Args:
+        data_type: hbDNNDataType.
+        dims: at least one; -1 is dynamic.
+        padding: pad the rows.
+        largest: the dimensions of a dynamic output at its largest, which come densely.
+    """
+    unit = ELEMENT_SIZES[data_type]
     if -1 in dims:
-        return Layout((*[-1] * (len(dims) - 1), element), -1)
-    strides = [element]
-    for axis in range(len(dims) - 1, 0, -1):
-        step = strides[0] * dims[axis]
-        is_row = axis == len(dims) - 1
+        dynamic = (*[-1] * (len(dims) - 1), unit)
+        if largest is None:
+            return Layout(dynamic, -1)
+        return Layout(dynamic, round_up(dense_size(data_type, largest), _BUFFER_ALIGNMENT))
+    units = storage_shape(data_type, dims)
+    strides = [unit]
+    for axis in range(len(units) - 1, 0, -1):
+        step = strides[0] * units[axis]
+        is_row = axis == len(units) - 1
         strides.insert(0, round_up(step, _ROW_ALIGNMENT) if padding and is_row else step)
-    return Layout(tuple(strides), round_up(strides[0] * dims[0], _BUFFER_ALIGNMENT))
+    return Layout(tuple(strides), round_up(strides[0] * units[0], _BUFFER_ALIGNMENT))
+
+
+def dense_size(data_type: int, dims: Sequence[int]) -> int:
+    """Bytes of a tensor without padding."""
+    return ELEMENT_SIZES[data_type] * math.prod(storage_shape(data_type, dims))
 
 
 def round_up(number: int, step: int) -> int:

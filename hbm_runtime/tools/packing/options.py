@@ -70,6 +70,8 @@ class PackOptions:
         rename: new name for each tensor, X_y and X_uv included.
         shapes: dimensions for inputs, and for outputs whose shape cannot be inferred.
         dynamic: keep dynamic dimensions that `shapes` leaves.
+        max_shapes: the largest dimensions of each input that stays dynamic, and of outputs whose
+            shape does not follow from the inputs'.
         nv12_inputs: the inputs that become NV12.
         nv12: how they do.
         output_quantization: by output.
@@ -88,6 +90,7 @@ class PackOptions:
     rename: Mapping[str, str] = field(default_factory=dict)
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     dynamic: bool = False
+    max_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     nv12_inputs: tuple[str, ...] = ()
     nv12: Nv12Options = field(default_factory=Nv12Options)
     output_quantization: Mapping[str, OutputQuantization] = field(default_factory=dict)
@@ -183,7 +186,7 @@ def parse_input_quantization(text: str) -> tuple[str, InputQuantization]:
 
 
 def integer_range(data_type: str) -> tuple[int, int]:
-    """Lowest and highest value of int8, uint8, int16 or int32."""
+    """Lowest and highest value of an integer type: int4, uint4, int8, …, int32."""
     bits = int(data_type.lstrip("uint"))
     return (
         (0, 2**bits - 1) if data_type.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)

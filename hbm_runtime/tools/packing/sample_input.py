@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto, ValueInfoProto, helper
 
+from hbm_runtime.tools.packing import four_bit
 from hbm_runtime.tools.packing.graph import dims_of
 from hbm_runtime.tools.packing.nv12_front import ColorMatrix, color_matrix, image_input, part_names
 from hbm_runtime.tools.packing.options import (
@@ -22,7 +23,6 @@ from hbm_runtime.tools.packing.options import (
 Array = npt.NDArray[Any]
 
 _SEED = 601
-_SIZE_OF_DYNAMIC_DIM = 32
 
 
 def picture_from_nv12(luma: Array, chroma: Array, matrix: ColorMatrix) -> Array:
@@ -56,10 +56,12 @@ def sample_input(
             luma, chroma, source[name] = _random_picture(random, value, options.nv12)
             parts = dict(zip(part_names(name), (luma, chroma), strict=True))
         elif name in options.input_quantization:
-            stored, source[name] = _random_integers(random, value, options.input_quantization[name])
+            shape = _run_shape(value, options)
+            given = options.input_quantization[name]
+            stored, source[name] = _random_integers(random, value, shape, given)
             parts = {name: stored}
         else:
-            source[name] = _random_values(random, value)
+            source[name] = _random_values(random, value, _run_shape(value, options))
             parts = {name: np.atleast_1d(source[name])}
         packed.update({options.rename.get(part, part): array for part, array in parts.items()})
     return source, packed
@@ -104,17 +106,27 @@ def _picture_plane(random: np.random.Generator, size: tuple[int, int]) -> Array:
 
 
 def _random_integers(
-    random: np.random.Generator, value: ValueInfoProto, quantization: InputQuantization
+    random: np.random.Generator,
+    value: ValueInfoProto,
+    shape: tuple[int, ...],
+    quantization: InputQuantization,
 ) -> tuple[Array, Array]:
     low, high = integer_range(quantization.data_type)
-    stored = random.integers(low, high + 1, _run_shape(value)).astype(quantization.data_type)
+    stored = random.integers(low, high + 1, shape).astype(quantization.data_type)
     dtype = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
     real = (stored.astype(np.float32) - quantization.zero_point) * np.float32(quantization.scale)
     return np.atleast_1d(stored), real.astype(dtype)
 
 
-def _random_values(random: np.random.Generator, value: ValueInfoProto) -> Array:
-    shape, element_type = _run_shape(value), value.type.tensor_type.elem_type
+def _random_values(
+    random: np.random.Generator, value: ValueInfoProto, shape: tuple[int, ...]
+) -> Array:
+    element_type = value.type.tensor_type.elem_type
+    if element_type in four_bit.NAMES:
+        low, high = integer_range(four_bit.NAMES[element_type])
+        return np.asarray(random.integers(low, high + 1, shape)).astype(
+            four_bit.DTYPES[element_type]
+        )
     dtype = helper.tensor_dtype_to_np_dtype(element_type)
     if np.issubdtype(dtype, np.floating):
         return np.asarray(random.standard_normal(shape)).astype(dtype)
@@ -123,7 +135,7 @@ def _random_values(random: np.random.Generator, value: ValueInfoProto) -> Array:
     return np.zeros(shape, dtype)  # wider integers are mostly indices; 0 is always one
 
 
-def _run_shape(value: ValueInfoProto) -> tuple[int, ...]:
+def _run_shape(value: ValueInfoProto, options: PackOptions) -> tuple[int, ...]:
+    """The input's shape, or its largest one: there the outputs must fit what was computed."""
     dims = dims_of(value) or []
-    dynamic = [1 if axis == 0 else _SIZE_OF_DYNAMIC_DIM for axis in range(len(dims))]
-    return tuple(size if dim == -1 else dim for dim, size in zip(dims, dynamic, strict=True))
+    return options.max_shapes[value.name] if -1 in dims else tuple(dims)

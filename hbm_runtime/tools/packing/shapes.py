@@ -45,11 +45,11 @@ def settle_outputs(
     Raises:
         ToolError: a shape does not follow from the inputs and was not given either.
     """
-    inferred = _inferred(model)
+    inferred = output_dims(model)
     for value in model.graph.output:
         dims = inferred.get(value.name)
         if value.name in shapes:
-            dims = _agreed(value.name, dims, list(shapes[value.name]))
+            dims = agreed(value.name, dims, list(shapes[value.name]), "--shape")
         if dims is None:
             raise ToolError(
                 f"the rank of output {value.name!r} cannot be inferred; give --shape"
@@ -59,7 +59,7 @@ def settle_outputs(
         _refuse_dynamic(value, "output", dynamic=dynamic)
 
 
-def _inferred(model: ModelProto) -> dict[str, list[int] | None]:
+def output_dims(model: ModelProto) -> dict[str, list[int] | None]:
     """Dimensions of each output: what onnx infers, the engine where onnx cannot, or as declared."""
     declared = {value.name: dims_of(value) for value in model.graph.output}
     blank = ModelProto()
@@ -88,27 +88,42 @@ def _merged(first: list[int] | None, second: list[int] | None) -> list[int] | No
     return [other if dim == -1 else dim for dim, other in zip(first, second, strict=True)]
 
 
-def _agreed(name: str, inferred: list[int] | None, given: list[int]) -> list[int]:
+def agreed(name: str, inferred: list[int] | None, given: list[int], option: str) -> list[int]:
+    """The dimensions that an option gives an output.
+
+    Raises:
+        ToolError: they contradict what was inferred.
+    """
     if inferred is not None and (
         len(inferred) != len(given)
         or any(dim not in (-1, other) for dim, other in zip(inferred, given, strict=True))
     ):
-        raise ToolError(f"output {name!r} has the shape {inferred}, --shape says {given}")
+        raise ToolError(f"output {name!r} has the shape {inferred}, {option} says {given}")
     return given
 
 
-def _fix(value: ValueInfoProto, shape: tuple[int, ...], symbols: dict[str, set[int]]) -> None:
-    old = dims_of(value)
-    if old is not None and len(old) != len(shape):
+def check_fits(value: ValueInfoProto, shape: tuple[int, ...], option: str) -> None:
+    """Check the dimensions that an option gives an input.
+
+    Raises:
+        ToolError: they contradict the model's.
+    """
+    dims = dims_of(value)
+    if dims is not None and len(dims) != len(shape):
         raise ToolError(
-            f"input {value.name!r} has {len(old)} dimensions, --shape gives {len(shape)}"
+            f"input {value.name!r} has {len(dims)} dimensions, {option} gives {len(shape)}"
         )
-    for axis, (dim, new) in enumerate(zip(old or [], shape, strict=False)):
-        if dim not in (-1, new):
+    for axis, (dim, given) in enumerate(zip(dims or [], shape, strict=False)):
+        if dim not in (-1, given):
             raise ToolError(
                 f"dimension {axis} of input {value.name!r} is {dim} in the model,"
-                f" --shape says {new}"
+                f" {option} says {given}"
             )
+
+
+def _fix(value: ValueInfoProto, shape: tuple[int, ...], symbols: dict[str, set[int]]) -> None:
+    check_fits(value, shape, "--shape")
+    for axis, (dim, new) in enumerate(zip(dims_of(value) or [], shape, strict=False)):
         if dim == -1:
             symbol = value.type.tensor_type.shape.dim[axis].dim_param
             symbols.setdefault(symbol, set()).add(new)
@@ -130,5 +145,5 @@ def _refuse_dynamic(value: ValueInfoProto, kind: str, *, dynamic: bool) -> None:
         example = ",".join("N" if dim == -1 else str(dim) for dim in dims)
         raise ToolError(
             f"{kind} {value.name!r} has the shape {dims} with dynamic dimensions (-1); fix them"
-            f" with --shape {value.name}={example}, or keep them with --dynamic"
+            f" with --shape {value.name}={example}, or keep them with --dynamic and --max-shape"
         )
