@@ -1,78 +1,120 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Types of the compiled core."""
+"""The compiled core of hbm_runtime; use the package's own classes instead."""
 
-from typing import Any
+from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+import collections.abc
+import typing
 
-def has_log_lines() -> bool: ...
-def take_log_lines() -> list[tuple[int, str]]: ...
+import numpy
+import numpy.typing
+
+__all__: list[str] = [
+    "Library",
+    "ModelInfo",
+    "Runtime",
+    "Scheduling",
+    "TensorInfo",
+    "has_log_lines",
+    "pybind11_version",
+    "take_log_lines",
+]
 
 class Library:
+    """The accelerator's libhbucp.so and libdnn.so."""
     @staticmethod
-    def open(folder: str) -> Library: ...
+    def open(folder: str) -> Library:
+        """Open the pair in a folder, or with '' where the loader finds it."""
     @property
-    def path(self) -> str: ...
+    def core_count(self) -> int:
+        """BPU cores of the chip."""
     @property
-    def is_simulator(self) -> bool: ...
+    def dnn_version(self) -> str:
+        """Version of libdnn.so."""
     @property
-    def core_count(self) -> int: ...
+    def is_simulator(self) -> bool:
+        """Whether this is the simulator."""
     @property
-    def soc_name(self) -> str: ...
+    def path(self) -> str:
+        """The folder; '' if the loader chose."""
     @property
-    def ucp_version(self) -> str: ...
+    def soc_name(self) -> str:
+        """Name of the chip; '' if the library does not tell."""
     @property
-    def dnn_version(self) -> str: ...
+    def ucp_version(self) -> str:
+        """Version of libhbucp.so."""
 
 class TensorInfo:
+    """One input or output of a model."""
     @property
-    def name(self) -> str: ...
+    def aligned_byte_size(self) -> int:
+        """-1 where dynamic."""
+    @property
+    def data_type(self) -> int:
+        """A number of hbDNNDataType."""
     @property
     def description(self) -> str: ...
     @property
-    def data_type(self) -> int: ...
-    @property
-    def shape(self) -> list[int]: ...
-    @property
-    def strides(self) -> list[int]: ...
-    @property
-    def aligned_byte_size(self) -> int: ...
+    def name(self) -> str: ...
     @property
     def quanti_type(self) -> int: ...
     @property
     def quantize_axis(self) -> int: ...
     @property
-    def scale(self) -> npt.NDArray[np.float32]: ...
+    def scale(self) -> numpy.typing.NDArray[numpy.float32]: ...
     @property
-    def zero_point(self) -> npt.NDArray[np.int32]: ...
+    def shape(self) -> list[int]:
+        """Elements; -1 where dynamic."""
+    @property
+    def strides(self) -> list[int]:
+        """Bytes; -1 where dynamic."""
+    @property
+    def zero_point(self) -> numpy.typing.NDArray[numpy.int32]: ...
 
 class ModelInfo:
+    """One loaded model."""
     @property
-    def name(self) -> str: ...
+    def core_count(self) -> int:
+        """Cores that it was compiled for."""
     @property
     def description(self) -> str: ...
     @property
-    def core_count(self) -> int: ...
-    @property
     def inputs(self) -> list[TensorInfo]: ...
+    @property
+    def name(self) -> str: ...
     @property
     def outputs(self) -> list[TensorInfo]: ...
 
 class Scheduling:
+    """Scheduling parameters of one run of one model."""
     def __init__(
-        self, priority: int, custom_id: int, bpu_cores: list[int], device_id: int
+        self,
+        priority: typing.SupportsInt | typing.SupportsIndex,
+        custom_id: typing.SupportsInt | typing.SupportsIndex,
+        bpu_cores: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+        device_id: typing.SupportsInt | typing.SupportsIndex,
     ) -> None: ...
-    def check(self, core_count: int, model: str) -> None: ...
+    def check(self, core_count: typing.SupportsInt | typing.SupportsIndex, model: str) -> None:
+        """Raise HBMInputError unless priority and cores fit a chip of that many cores."""
 
 class Runtime:
-    def __init__(self, library: Library, files: list[str]) -> None: ...
-    @property
-    def models(self) -> list[ModelInfo]: ...
-    @property
-    def file_descriptions(self) -> list[str]: ...
+    """Models loaded together from one or more files."""
+    def __init__(self, library: Library, files: collections.abc.Sequence[str]) -> None: ...
     def run(
         self,
-        requests: list[tuple[int, list[np.ndarray[Any, np.dtype[Any]]], Scheduling]],
-        timeout: float | None = None,
-    ) -> list[list[np.ndarray[Any, np.dtype[Any]]]]: ...
+        requests: list[typing.Any],
+        timeout: typing.SupportsFloat | typing.SupportsIndex | None = None,
+    ) -> list[typing.Any]:
+        """Run (model index, arrays, Scheduling) tuples together; timeout in seconds."""
+    @property
+    def file_descriptions(self) -> list[typing.Any]: ...
+    @property
+    def models(self) -> list[ModelInfo]: ...
+
+def has_log_lines() -> bool:
+    """Whether take_log_lines would return anything."""
+
+def take_log_lines() -> list[typing.Any]:
+    """Take the accelerator's log lines as (level, text); 3 is a warning, 4 an error."""
+
+pybind11_version: str = "3.1"

@@ -14,15 +14,26 @@ import numpy.typing as npt
 
 from hbm_runtime.errors import HBMInputError
 
+_MOST_SHOWN = 200
+
 Arrays = list[npt.NDArray[Any]]
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'? Known are: …"`` for an unknown name."""
     names = list(known)
-    close = difflib.get_close_matches(str(name), names, n=1)
+    close = difflib.get_close_matches(name, names, n=1) if isinstance(name, str) else []
     hint = f"; did you mean {close[0]!r}?" if close else ";"
     return f"{hint} known are: {', '.join(map(repr, names))}"
+
+
+def shown(value: object) -> str:
+    """Return a value as a message shows it: bounded, whatever the caller passed."""
+    try:
+        text = repr(value)
+    except Exception:  # the caller's own __repr__, or an integer of too many digits
+        return f"a value of type {type(value).__name__}"
+    return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "…"
 
 
 def check_model_name(name: object, known: Sequence[str], what: str) -> str:
@@ -31,7 +42,8 @@ def check_model_name(name: object, known: Sequence[str], what: str) -> str:
         raise HBMInputError(f'"{what}" must be a str, got {type(name).__name__}')
     if name not in known:
         raise HBMInputError(
-            f"Provided {what} {name!r} is not in the loaded model list{did_you_mean(name, known)}",
+            f"Provided {what} {shown(name)} is not in the loaded model "
+            f"list{did_you_mean(name, known)}",
             model=name,
         )
     return name
@@ -41,10 +53,12 @@ def check_timeout(timeout: object) -> float | None:
     """Return the seconds to wait; None waits as long as it takes."""
     if timeout is None:
         return None
-    if isinstance(timeout, numbers.Real) and timeout >= 0:
+    if isinstance(timeout, numbers.Real):
         with contextlib.suppress(OverflowError):
-            return float(timeout)
-    raise HBMInputError(f"timeout: expected seconds (0 or more) or None, got {timeout!r}")
+            seconds = float(timeout)
+            if seconds >= 0:
+                return seconds
+    raise HBMInputError(f"timeout: expected seconds (0 or more) or None, got {shown(timeout)}")
 
 
 def arrange(
@@ -86,8 +100,8 @@ def _the_model(model_name: str | None, loaded: Sequence[str]) -> str:
     if len(loaded) == 1:
         return loaded[0]
     raise HBMInputError(
-        f"model_name is needed because {len(loaded)} models are loaded: "
-        f"{', '.join(map(repr, loaded))}; or pass {{model: {{input: array}}}}"
+        f"model_name is needed: it is not given, but multiple models are loaded "
+        f"({', '.join(map(repr, loaded))}); or pass {{model: {{input: array}}}}"
     )
 
 
@@ -99,9 +113,10 @@ def _arrange_models(
     for model in wanted:
         check_model_name(model, list(input_names), "model_name")
         if model not in inputs:
+            only = "Only one model provided" if len(inputs) == 1 else "These models are provided"
             raise HBMInputError(
-                f"model_name is {model!r}, but the inputs are for "
-                f"{', '.join(map(repr, inputs))} only",
+                f'{only}, but model_name argument "{model}" is another one: the inputs are for '
+                f"{', '.join(map(shown, inputs))} only",
                 model=model,
             )
         of_model = inputs[model]
@@ -118,10 +133,11 @@ def _arrange_models(
 def _arrange_model(inputs: Mapping[Any, Any], model: str, names: Sequence[str]) -> Arrays:
     for name in inputs:
         if name not in names:
+            text = name if isinstance(name, str) else shown(name)
             raise HBMInputError(
-                f'Input name "{name}" is invalid for model "{model}"{did_you_mean(name, names)}',
+                f'Input name "{text}" is invalid for model "{model}"{did_you_mean(name, names)}',
                 model=model,
-                tensor=str(name),
+                tensor=text,
             )
     missing = [name for name in names if name not in inputs]
     if missing:

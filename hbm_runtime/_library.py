@@ -10,6 +10,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from hbm_runtime import _core
+from hbm_runtime._model_paths import path_text
 from hbm_runtime.errors import HBMLibraryError
 
 _logger = logging.getLogger(__name__)
@@ -36,10 +37,13 @@ def open_library(folder: str | os.PathLike[str] | None = None) -> _core.Library:
     Raises:
         HBMLibraryError: There is no usable pair; the message says what was tried.
     """
-    chosen = os.fspath(folder) if folder is not None else os.environ.get(PATH_VARIABLE) or None
+    if folder is not None:
+        chosen: str | None = path_text(folder, "a folder")
+    else:
+        chosen = os.environ.get(PATH_VARIABLE) or None
     if chosen is not None:
         origin = "the argument 'library'" if folder is not None else PATH_VARIABLE
-        missing = [name for name in _NAMES if not Path(chosen, name).is_file()]
+        missing = [name for name in _NAMES if not os.path.isfile(os.path.join(chosen, name))]
         if missing:
             raise HBMLibraryError(
                 f"{origin} names the folder {chosen!r}, which lacks {' and '.join(missing)}; "

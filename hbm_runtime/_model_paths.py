@@ -10,6 +10,31 @@ from hbm_runtime import model_file
 from hbm_runtime.errors import HBMInputError, HBMModelError
 
 
+def path_text(path: object, what: str) -> str:
+    """Return a path as the text that the accelerator takes.
+
+    Args:
+        path: A str or PathLike.
+        what: What it is the path of, for the message: ``"a model file"``.
+
+    Raises:
+        HBMInputError: It is something else, or text that no file can be called.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise HBMInputError(f"expected the path of {what}, got {type(path).__name__}")
+    try:
+        text = os.fspath(path)
+    except TypeError as error:
+        raise HBMInputError(f"expected the path of {what}: {error}") from None
+    if not isinstance(text, str) or "\0" in text:
+        raise HBMInputError(f"{text!r} is not the path of {what}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise HBMInputError(f"the path {text!r} is not UTF-8; rename {what}") from None
+    return text
+
+
 def check_paths(files: object) -> list[str]:
     """Return the paths as given, as str.
 
@@ -32,11 +57,7 @@ def check_paths(files: object) -> list[str]:
 
 
 def _check_path(file: object) -> str:
-    if not isinstance(file, (str, os.PathLike)):
-        raise HBMInputError(f"expected the path of a model file, got {type(file).__name__}")
-    path = os.fspath(file)
-    if not isinstance(path, str) or "\0" in path:
-        raise HBMInputError(f"{path!r} is not a path")
+    path = path_text(file, "a model file")
     if not os.path.exists(path):
         raise HBMModelError(f"The input hbm model {path} does not exist.")
     if os.path.isdir(path):

@@ -3,17 +3,25 @@
 
 from __future__ import annotations
 
+import operator
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from hbm_runtime import _core
-from hbm_runtime._inputs import check_model_name
+from hbm_runtime._inputs import did_you_mean, shown
 from hbm_runtime.errors import HBMInputError
 from hbm_runtime.types import SchedParam
 
-_INT64 = (-(2**63), 2**63 - 1)
-_UINT32 = (0, 2**32 - 1)
+_INT32 = (-(2**31), 2**31 - 1)
+# What the accelerator can hold of each number, and its name in SchedParam.
+_NUMBERS = {
+    "priority": ("priority", _INT32),
+    "custom_id": ("customId", (-(2**63), 2**63 - 1)),
+    "device_id": ("deviceId", (0, 2**32 - 1)),
+}
 
 
 class Schedule:
@@ -54,7 +62,8 @@ class Schedule:
                         f"{what}: expected a dict {{model: value}}, got {type(values).__name__}"
                     )
                 for name, value in values.items():
-                    _set(changed[check_model_name(name, self._names, f"{what} model")], what, value)
+                    self._check_name(name, what)
+                    _set(changed[name], name, what, value)
             compiled = {name: self._compile(name, param) for name, param in changed.items()}
             self._params, self._compiled = changed, compiled
 
@@ -74,60 +83,62 @@ class Schedule:
         ):
             if isinstance(values, Mapping):
                 for name, value in values.items():
-                    check_model_name(name, self._names, f"{what} model")
+                    self._check_name(name, what)
                     if name in params:
-                        _set(params[name], what, value)
+                        _set(params[name], name, what, value)
             elif values is not None:
-                for param in params.values():
-                    _set(param, what, values)
+                for name, param in params.items():
+                    _set(param, name, what, values)
         return {name: self._compile(name, param) for name, param in params.items()}
 
+    def _check_name(self, name: object, what: str) -> None:
+        if name not in self._names:
+            raise HBMInputError(
+                f"Invalid model name in {what} setting: {shown(name)} is not in the loaded model "
+                f"list{did_you_mean(name, self._names)}",
+                model=name if isinstance(name, str) else None,
+            )
+
     def _compile(self, name: str, param: SchedParam) -> _core.Scheduling:
-        made = _core.Scheduling(
-            _integer(param.priority, name, "priority", _INT32),
-            _integer(param.customId, name, "custom_id", _INT64),
-            [_integer(core, name, "bpu_cores", _INT32) for core in param.bpu_cores],
-            _integer(param.deviceId, name, "device_id", _UINT32),
-        )
+        made = _core.Scheduling(param.priority, param.customId, param.bpu_cores, param.deviceId)
         made.check(self._core_count, name)
         return made
 
 
-_INT32 = (-(2**31), 2**31 - 1)
+def _set(param: SchedParam, model: str, what: str, value: Any) -> None:
+    if what == "bpu_cores":
+        cores = [_integer(core, model, what, _INT32) for core in _cores(value, model)]
+        param.bpu_cores = cores or [-1]
+    else:
+        field, bounds = _NUMBERS[what]
+        setattr(param, field, _integer(value, model, what, bounds))
+
+
+def _cores(value: Any, model: str) -> Sequence[Any]:
+    is_array = isinstance(value, np.ndarray) and value.ndim == 1
+    if is_array or (isinstance(value, Sequence) and not isinstance(value, (str, bytes))):
+        return list(value)
+    raise HBMInputError(
+        f"bpu_cores of model {model!r}: expected a list of core numbers, got {shown(value)}",
+        model=model,
+    )
 
 
 def _integer(value: Any, model: str, what: str, bounds: tuple[int, int]) -> int:
     try:
-        number = value.__index__()
-    except AttributeError:
+        number = operator.index(value)
+    except TypeError:
         raise HBMInputError(
             f"{what} of model {model!r}: expected an integer, got {type(value).__name__}",
             model=model,
         ) from None
     if not bounds[0] <= number <= bounds[1]:
         raise HBMInputError(
-            f"{what} of model {model!r}: {number} is out of range [{bounds[0]}, {bounds[1]}]",
+            f"{what} of model {model!r}: {shown(number)} is out of range "
+            f"[{bounds[0]}, {bounds[1]}]",
             model=model,
         )
-    return int(number)
-
-
-def _set_cores(param: SchedParam, value: Any) -> None:
-    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
-        raise HBMInputError(f"bpu_cores: expected a list of core numbers, got {value!r}")
-    param.bpu_cores = list(value) or [-1]
-
-
-_SETTERS: dict[str, Callable[[SchedParam, Any], None]] = {
-    "priority": lambda param, value: setattr(param, "priority", value),
-    "bpu_cores": _set_cores,
-    "custom_id": lambda param, value: setattr(param, "customId", value),
-    "device_id": lambda param, value: setattr(param, "deviceId", value),
-}
-
-
-def _set(param: SchedParam, what: str, value: Any) -> None:
-    _SETTERS[what](param, value)
+    return number
 
 
 def _copy(param: SchedParam) -> SchedParam:

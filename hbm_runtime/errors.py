@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class HBMError(RuntimeError):
     """Base of all errors of this package.
@@ -39,6 +41,10 @@ class HBMInputError(HBMError, ValueError):
 
 class HBMLibraryError(HBMError, ImportError):
     """The accelerator's libraries are missing, foreign or cannot start."""
+
+    def __init__(self, message: str, **where: Any) -> None:
+        super().__init__(message, **where)
+        self.msg = message  # what handlers of ImportError read
 
 
 class HBMModelError(HBMError):

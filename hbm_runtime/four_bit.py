@@ -41,10 +41,10 @@ def pack_four_bit(values: npt.NDArray[Any], data_type: hbDNNDataType) -> npt.NDA
         raise HBMInputError(
             f"{data_type.name} holds {low} to {high}, got {array.min()} to {array.max()}"
         )
-    nibbles = array.astype(np.uint8) & 0x0F
+    nibbles: npt.NDArray[np.uint8] = np.bitwise_and(array.astype(np.uint8), np.uint8(0x0F))
     if nibbles.shape[-1] % 2:
         nibbles = np.concatenate([nibbles, np.zeros_like(nibbles[..., :1])], axis=-1)
-    packed: npt.NDArray[np.uint8] = nibbles[..., 0::2] | (nibbles[..., 1::2] << 4)
+    packed: npt.NDArray[np.uint8] = nibbles[..., 0::2] | (nibbles[..., 1::2] << np.uint8(4))
     return packed
 
 

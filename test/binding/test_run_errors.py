@@ -81,7 +81,7 @@ def test_what_is_no_array_is_refused(doubling: HB_HBMRuntime, not_an_array: Any)
 
 def test_the_number_of_inputs_is_one(doubling: HB_HBMRuntime) -> None:
     assert "exactly one" in str(refused(doubling))
-    assert "exactly one" in str(refused(doubling, X, X))
+    assert '"model_name" must be a str' in str(refused(doubling, X, X))
     assert "exactly one" in str(refused(doubling, X, input_tensor=X))
     assert "unknown argument 'prio'" in str(refused(doubling, X, prio=1))
 
