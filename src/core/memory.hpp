@@ -39,16 +39,22 @@ class DeviceBuffer {
 // Hands out buffers by size and takes them back when their last owner lets go.
 class BufferPool : public std::enable_shared_from_this<BufferPool> {
  public:
-  explicit BufferPool(std::shared_ptr<const Library> library) : library_(std::move(library)) {}
+  [[nodiscard]] static std::shared_ptr<BufferPool> create(std::shared_ptr<const Library> library);
 
-  // The buffer returns to the pool, or is freed once the pool is gone.
+  // The buffer returns to the pool, or is freed once the pool is gone. When the device has no
+  // memory left, the idle buffers of all pools of this process are freed first.
   [[nodiscard]] std::shared_ptr<DeviceBuffer> acquire(int64_t size);
 
  private:
   // More idle buffers of one size than a busy model needs are freed.
   static constexpr std::size_t kMaxIdlePerSize = 32;
 
+  explicit BufferPool(std::shared_ptr<const Library> library) : library_(std::move(library)) {}
+  [[nodiscard]] std::unique_ptr<DeviceBuffer> take_idle(int64_t size);
   void give_back(std::unique_ptr<DeviceBuffer> buffer) noexcept;
+  // Both tell whether there was anything to free.
+  bool free_idle();
+  static bool free_idle_of_all_pools();
 
   std::shared_ptr<const Library> library_;
   std::mutex mutex_;

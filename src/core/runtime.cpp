@@ -117,9 +117,7 @@ class Runtime::Job {
 };
 
 Runtime::Runtime(std::shared_ptr<const Library> library, const std::vector<std::string>& files)
-    : library_(std::move(library)),
-      packed_(library_, files),
-      pool_(std::make_shared<BufferPool>(library_)) {}
+    : library_(std::move(library)), packed_(library_, files), pool_(BufferPool::create(library_)) {}
 
 std::vector<std::vector<OutputTensor>> Runtime::run(const std::vector<Request>& requests,
                                                     const Deadline& deadline) const {

@@ -92,6 +92,29 @@ def test_memory_is_free_again_when_runtime_and_outputs_are_gone(
     assert printed.splitlines() == ["3 -400001 hbUCPMallocCached"] * 3
 
 
+def test_idle_memory_of_one_runtime_serves_another(
+    save: Callable[..., str], run_python: Callable[..., str]
+) -> None:
+    small = save(tiny_models.pack(tiny_models.identity((1, 3 << 18)), "small"), file="small.hbm")
+    large = save(tiny_models.pack(tiny_models.identity((1, 5 << 18)), "large"), file="large.hbm")
+    # Twice 3 MiB lie idle in the first runtime; of 12 MiB that leaves no room for twice 5 MiB.
+    printed = run_python(
+        """
+        import sys, numpy as np
+        from hbm_runtime import HB_HBMRuntime
+        small, large = map(HB_HBMRuntime, sys.argv[1:])
+        for _ in range(3):
+            small.run(np.zeros((1, 3 << 18), np.float32))
+            large.run(np.zeros((1, 5 << 18), np.float32))
+        print("served")
+        """,
+        small,
+        large,
+        HBM_SIM_MEMORY_MB="12",
+    )
+    assert printed == "served\n"
+
+
 def test_no_memory_is_an_error_of_its_own() -> None:
     assert issubclass(HBMMemoryError, MemoryError) and issubclass(HBMMemoryError, RuntimeError)
 
