@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An example of using the node's tensors: draws the text that a detector found on its image.
+
+It shows all that a consumer of `~/<model>/tensors` does:
+
+1. remember the latest images by their stamp, the key that a result carries in its header;
+2. see the tensors as numpy arrays, without copies (`tensors_to_numpy`);
+3. decode them, here a probability map into boxes (`text_detection.py`);
+4. map pixels of the model's input back to the image (`transform`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+
+from hbm_runtime.image import ImageError, NV12Frame, nv12_to_bgr
+from hbm_runtime_ros import qos
+from hbm_runtime_ros.conversions import (
+    bytes_to_field,
+    image_to_frame,
+    tensors_to_numpy,
+    transform_from_msg,
+)
+from hbm_runtime_ros.lifetime import run_node
+from hbm_runtime_ros.msg import TensorList
+from hbm_runtime_ros.parameter_table import ParameterSpec, declare
+from hbm_runtime_ros.text_detection import DetectionOptions, TextBox, find_text_boxes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PARAMETERS = (
+    ParameterSpec(
+        "save_path", "", "PNG file for the first overlay with a box in it; empty for none."
+    ),
+    ParameterSpec(
+        "pixel_threshold", 0.3, "Probability that makes a pixel text.", bounds=(0.0, 1.0)
+    ),
+    ParameterSpec("box_threshold", 0.6, "Mean probability that makes a box.", bounds=(0.0, 1.0)),
+)
+
+IMAGES_KEPT = 60  # two seconds at 30 Hz: how late a result may be
+GREEN = (60, 220, 60)  # blue, green, red
+
+StampKey = tuple[int, int]
+
+
+class TextOverlay(Node):
+    """Subscribes `image_raw` and `tensors`, publishes `~/overlay` (bgr8)."""
+
+    def __init__(self, **options: Any) -> None:
+        """Subscribe.
+
+        Args:
+            options: For rclpy's Node.
+
+        Raises:
+            ConfigurationError: If a parameter is not allowed.
+        """
+        super().__init__("text_overlay", **options)
+        values = declare(self, "", PARAMETERS)
+        self._save_path: str = values["save_path"]
+        self._options = DetectionOptions(
+            pixel_threshold=values["pixel_threshold"], box_threshold=values["box_threshold"]
+        )
+        self._images: OrderedDict[StampKey, Image] = OrderedDict()
+        self._publisher = self.create_publisher(Image, "~/overlay", qos.IMAGES)
+        self.create_subscription(Image, "image_raw", self._on_image, qos.IMAGES)
+        self.create_subscription(TensorList, "tensors", self._on_tensors, qos.TENSORS)
+
+    def _on_image(self, msg: Image) -> None:
+        self._images[_key(msg)] = msg
+        if len(self._images) > IMAGES_KEPT:
+            self._images.popitem(last=False)
+
+    def _on_tensors(self, msg: TensorList) -> None:
+        image = self._images.pop(_key(msg), None)
+        if image is None:
+            return  # lost on the way, or older than what is kept
+        try:
+            (probabilities,) = tensors_to_numpy(msg).values()
+            boxes = find_text_boxes(probabilities, transform_from_msg(msg.transform), self._options)
+            overlay = draw_boxes(_bgr(image), boxes)
+        except (ValueError, ImageError) as error:
+            self.get_logger().error(f"no overlay: {error}", throttle_duration_sec=5.0)
+            return
+        self._publisher.publish(_overlay_message(image, overlay))
+        if boxes and self._save_path:
+            self._save(overlay)
+
+    def _save(self, overlay: NDArray[np.uint8]) -> None:
+        import cv2
+
+        path, self._save_path = Path(self._save_path), ""
+        # whole or not at all: somebody may be waiting for the file
+        part = path.with_name(f".{path.stem}.part{path.suffix}")
+        if cv2.imwrite(str(part), overlay):
+            os.replace(part, path)
+            self.get_logger().info(f"saved {path}")
+        else:
+            self.get_logger().error(f"cannot write {path}")
+
+
+def draw_boxes(image: NDArray[np.uint8], boxes: Sequence[TextBox]) -> NDArray[np.uint8]:
+    """Draw boxes with their scores.
+
+    Args:
+        image: BGR uint8 [height, width, 3]; stays as it is.
+        boxes: In its pixels.
+
+    Returns:
+        A copy with the drawing.
+    """
+    import cv2
+
+    canvas: NDArray[np.uint8] = image.copy()
+    for box in boxes:
+        corners = np.round(box.corners).astype(np.int32)
+        cv2.polylines(canvas, [corners], True, GREEN, 2, cv2.LINE_AA)
+        x, y = (int(v) for v in corners.min(axis=0))
+        cv2.putText(
+            canvas,
+            f"{box.score:.2f}",
+            (x, max(y - 4, 12)),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.45,
+            GREEN,
+            1,
+            cv2.LINE_AA,
+        )
+    return canvas
+
+
+def _key(msg: Image | TensorList) -> StampKey:
+    return msg.header.stamp.sec, msg.header.stamp.nanosec
+
+
+def _bgr(msg: Image) -> NDArray[np.uint8]:
+    frame = image_to_frame(msg)
+    return nv12_to_bgr(frame) if isinstance(frame, NV12Frame) else frame
+
+
+def _overlay_message(image: Image, overlay: NDArray[np.uint8]) -> Image:
+    height, width = overlay.shape[:2]
+    msg = Image(header=image.header, width=width, height=height, encoding="bgr8", step=width * 3)
+    msg.data = bytes_to_field(overlay)
+    return msg
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the overlay until it is told to stop.
+
+    Args:
+        args: Command line with ROS arguments; None for the process's own.
+
+    Returns:
+        Exit code.
+    """
+    return run_node("text_overlay", TextOverlay, args)
