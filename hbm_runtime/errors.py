@@ -11,7 +11,7 @@ class HBMError(RuntimeError):
 
     Attributes:
         call: Function of the accelerator's libraries that failed, or None.
-        status: Its status code (negative), or None.
+        status: Its status code, negative, or None.
         status_name: The code's name, e.g. ``"HB_UCP_MEM_ALLOC_FAIL"``, or None.
         model: Name of the model concerned, or None.
         tensor: Name of the tensor concerned, or None.
@@ -36,11 +36,11 @@ class HBMError(RuntimeError):
 
 
 class HBMInputError(HBMError, ValueError):
-    """An argument is wrong: a name, a shape, a data type, a priority, a core."""
+    """An argument is wrong: a name, a shape, a data type, a priority, a core; also a ValueError."""
 
 
 class HBMLibraryError(HBMError, ImportError):
-    """The accelerator's libraries are missing, foreign or cannot start."""
+    """The accelerator's libraries are missing, foreign or cannot start; also an ImportError."""
 
     def __init__(self, message: str, **where: Any) -> None:
         super().__init__(message, **where)
@@ -48,16 +48,16 @@ class HBMLibraryError(HBMError, ImportError):
 
 
 class HBMModelError(HBMError):
-    """A model file cannot be loaded."""
+    """A model file cannot be loaded; the message says why and what to do."""
 
 
 class HBMMemoryError(HBMError, MemoryError):
-    """The accelerator has no memory left."""
+    """The accelerator has no memory left; also a MemoryError."""
 
 
 class HBMTaskError(HBMError):
-    """The accelerator failed to run a model."""
+    """The accelerator failed to run a model; the next run may succeed."""
 
 
 class HBMTimeoutError(HBMError, TimeoutError):
-    """A deadline passed."""
+    """A deadline passed; also a TimeoutError."""

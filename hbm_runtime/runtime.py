@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hbm_runtime import _core
-from hbm_runtime._inputs import arrange, check_model_name, check_timeout
+from hbm_runtime._inputs import arrange, check_model_name, check_timeout, shown
 from hbm_runtime._library import open_library
 from hbm_runtime._log import forward_log_lines
 from hbm_runtime._model_paths import check_origin, check_paths
@@ -21,6 +21,7 @@ from hbm_runtime.errors import HBMInputError
 from hbm_runtime.types import QuantParams, SchedParam, hbDNNDataType, hbDNNQuantiType
 
 Array = npt.NDArray[Any]
+Inputs = Array | Mapping[str, Array | Mapping[str, Array]]
 PathLike = Union[str, "os.PathLike[str]"]
 T = TypeVar("T")
 
@@ -31,22 +32,29 @@ _NOT_GIVEN: Any = object()
 class HB_HBMRuntime:
     """One or more models, loaded from ``.hbm`` files and ready to run.
 
-    Any number of threads may call :meth:`run` on one object.
+    Any number of threads may call ``run`` on one object. All properties are read-only; what they
+    return are copies in plain types, in the order of ``model_names``, ``input_names`` and
+    ``output_names``.
 
     Args:
-        model_file: Path of a model file, or a list or tuple of paths.
+        model_file: Path of a model file (str or PathLike), or a list or tuple of paths.
         model_files: The same under the manual's second name.
         library: Folder with ``libhbucp.so`` and ``libdnn.so``; see ``doc/configuration.md`` for
             what is used when it is not given.
 
     Raises:
+        HBMInputError: The argument is no path and no list of paths, or the list is empty.
         HBMModelError: A file is missing, damaged or made for another accelerator.
         HBMLibraryError: The accelerator's libraries, or the simulator's engine, are missing.
         HBMMemoryError: The accelerator has no room for the models.
     """
 
-    #: Version of the accelerator's libraries; readable on the class and on an object.
-    version = VersionProperty()
+    version: VersionProperty = VersionProperty()
+    """Version of the accelerator's library ``libdnn.so``, a str that may also be called.
+
+    On an object it is that of its own libraries, on the class that of those found by default;
+    there it raises HBMLibraryError if there are none.
+    """
 
     def __init__(
         self,
@@ -77,7 +85,12 @@ class HB_HBMRuntime:
 
     @property
     def library(self) -> _core.Library:
-        """The accelerator's libraries in use: path, chip, versions, number of cores."""
+        """The accelerator's libraries in use.
+
+        Its read-only attributes: ``path`` (str; the folder, '' if the loader found it),
+        ``is_simulator`` (bool), ``soc_name`` (str), ``core_count`` (int; BPU cores),
+        ``ucp_version`` and ``dnn_version`` (str).
+        """
         return self._library
 
     @property
@@ -92,102 +105,106 @@ class HB_HBMRuntime:
 
     @property
     def model_descs(self) -> dict[str, str]:
-        """{model: description that the compiler put into it}."""
+        """``{model: description}`` as the compiler put it into the model; '' without one."""
         return {name: model.description for name, model in self._models.items()}
 
     @property
     def hbm_descs(self) -> dict[str, str]:
-        """{path as given: description of the file}."""
+        """``{path as given: description of the file}``; '' without one."""
         return dict(self._hbm_descs)
 
     @property
     def compile_bpu_core_num(self) -> dict[str, int]:
-        """{model: number of BPU cores that it was compiled for}."""
+        """``{model: number of BPU cores}`` that one run of it was compiled for, 1 to 4."""
         return {name: model.core_count for name, model in self._models.items()}
 
     @property
     def input_counts(self) -> dict[str, int]:
-        """{model: number of inputs}."""
+        """``{model: number of inputs}``."""
         return {name: len(names) for name, names in self._input_names.items()}
 
     @property
     def input_names(self) -> dict[str, list[str]]:
-        """{model: names of its inputs}."""
+        """``{model: [input, …]}`` in the order of the model."""
         return {name: list(names) for name, names in self._input_names.items()}
 
     @property
     def input_descs(self) -> dict[str, dict[str, str]]:
-        """{model: {input: description}}."""
+        """``{model: {input: description}}``; '' without one."""
         return self._of_inputs(_description)
 
     @property
     def input_shapes(self) -> dict[str, dict[str, list[int]]]:
-        """{model: {input: dimensions in elements}}; -1 where any size goes."""
+        """``{model: {input: dimensions}}`` in elements; -1 where any size goes."""
         return self._of_inputs(_shape)
 
     @property
     def input_dtypes(self) -> dict[str, dict[str, hbDNNDataType]]:
-        """{model: {input: data type}}."""
+        """``{model: {input: data type}}``; ``run`` takes arrays of exactly this type."""
         return self._of_inputs(_data_type)
 
     @property
     def input_quants(self) -> dict[str, dict[str, QuantParams]]:
-        """{model: {input: quantisation}}."""
+        """``{model: {input: quantisation}}``."""
         return self._of_inputs(_quantization)
 
     @property
     def input_strides(self) -> dict[str, dict[str, list[int]]]:
-        """{model: {input: bytes per step of each dimension}}; -1 where ``run`` fills them in."""
+        """``{model: {input: bytes per step of each dimension}}`` in device memory.
+
+        Rows may be padded; -1 where ``run`` fills them in. The arrays given to ``run`` need not
+        have these strides.
+        """
         return self._of_inputs(_strides)
 
     @property
     def input_aligned_byte_sizes(self) -> dict[str, dict[str, int]]:
-        """{model: {input: bytes in device memory, padding included}}; -1 where dynamic."""
+        """``{model: {input: bytes}}`` in device memory, padding included; -1 where dynamic."""
         return self._of_inputs(_aligned_byte_size)
 
     @property
     def output_counts(self) -> dict[str, int]:
-        """{model: number of outputs}."""
+        """``{model: number of outputs}``."""
         return {name: len(names) for name, names in self._output_names.items()}
 
     @property
     def output_names(self) -> dict[str, list[str]]:
-        """{model: names of its outputs}."""
+        """``{model: [output, …]}`` in the order of the model."""
         return {name: list(names) for name, names in self._output_names.items()}
 
     @property
     def output_descs(self) -> dict[str, dict[str, str]]:
-        """{model: {output: description}}."""
+        """``{model: {output: description}}``; '' without one."""
         return self._of_outputs(_description)
 
     @property
     def output_shapes(self) -> dict[str, dict[str, list[int]]]:
-        """{model: {output: dimensions in elements}}."""
+        """``{model: {output: dimensions}}`` in elements; -1 where they depend on the inputs."""
         return self._of_outputs(_shape)
 
     @property
     def output_dtypes(self) -> dict[str, dict[str, hbDNNDataType]]:
-        """{model: {output: data type}}."""
+        """``{model: {output: data type}}``."""
         return self._of_outputs(_data_type)
 
     @property
     def output_quants(self) -> dict[str, dict[str, QuantParams]]:
-        """{model: {output: quantisation}}."""
+        """``{model: {output: quantisation}}``; ``run`` returns the stored values."""
         return self._of_outputs(_quantization)
 
     @property
     def output_strides(self) -> dict[str, dict[str, list[int]]]:
-        """{model: {output: bytes per step of each dimension}}; rows may be padded."""
+        """``{model: {output: bytes per step of each dimension}}``; rows may be padded."""
         return self._of_outputs(_strides)
 
     @property
     def output_aligned_byte_sizes(self) -> dict[str, dict[str, int]]:
-        """{model: {output: bytes in device memory}}; the most that a dynamic output may need."""
+        """``{model: {output: bytes}}`` in device memory; the most a dynamic output may need."""
         return self._of_outputs(_aligned_byte_size)
 
     @property
     def sched_params(self) -> dict[str, SchedParam]:
-        """{model: its scheduling parameters}; copies, so that changing them changes nothing."""
+        """``{model: scheduling parameters}``; copies, so that changing them changes nothing."""
         return self._schedule.as_dict()
 
     def set_scheduling_params(
@@ -200,19 +217,21 @@ class HB_HBMRuntime:
         """Set the scheduling parameters of models from the next run on; all or nothing.
 
         Args:
-            priority: {model: 0 to 255, higher first}.
-            bpu_cores: {model: core numbers}; [] or [-1] leaves the choice to the scheduler.
-            custom_id: {model: number}; among equal priorities the smaller runs first.
-            device_id: {model: device}; reserved, 0.
+            priority: ``{model: 0 to 255}``, higher first.
+            bpu_cores: ``{model: core numbers}``; ``[]`` or ``[-1]`` leaves the choice to the
+                scheduler.
+            custom_id: ``{model: number}``, 64 bits; among equal priorities the smaller runs first.
+            device_id: ``{model: device}``; reserved, 0.
 
         Raises:
-            HBMInputError: A model, priority or core is unknown; nothing was changed.
+            HBMInputError: A model is unknown, a priority out of range or a core not on the chip;
+                nothing was changed.
         """
         self._schedule.update(priority, bpu_cores, custom_id, device_id)
 
     def run(
         self,
-        input: Any = _NOT_GIVEN,
+        input: Inputs = _NOT_GIVEN,
         model_name: str | None = None,
         priority: Mapping[str, int] | int | None = None,
         bpu_cores: Mapping[str, Sequence[int]] | Sequence[int] | None = None,
@@ -221,7 +240,7 @@ class HB_HBMRuntime:
         *,
         timeout: float | None = None,
         dense: bool = False,
-        **named: Any,
+        **named: Inputs,
     ) -> dict[str, dict[str, Array]]:
         """Run one or more models and wait for their outputs.
 
@@ -240,8 +259,9 @@ class HB_HBMRuntime:
                 ``input_tensors`` or ``multi_input_tensors``.
 
         Returns:
-            {model: {output: array}} in the models' order. Arrays are writable views of device
-            memory, padded where the model pads, and stay valid for as long as they are held.
+            Outputs by model and by name, in the order of the models. The arrays are writable views
+            of device memory, padded where the model pads; they stay valid for as long as they are
+            held.
 
         Raises:
             HBMInputError: A name, data type, shape or parameter does not fit the model.
@@ -252,6 +272,8 @@ class HB_HBMRuntime:
         given = _the_input(input, named)
         if model_name is not None:
             check_model_name(model_name, list(self._models), "model_name")
+        if not isinstance(dense, (bool, np.bool_)):
+            raise HBMInputError(f"dense: expected True or False, got {shown(dense)}")
         arranged = arrange(given, model_name, self._input_names)
         schedule = self._schedule.for_call(
             list(arranged), priority, bpu_cores, custom_id, device_id

@@ -22,7 +22,25 @@ class _NamedInt(IntEnum):
 
 
 class hbDNNDataType(_NamedInt):
-    """Data type of a tensor's elements; the numbers are the accelerator's."""
+    """Data type of a tensor's elements; equals its integer, which is the accelerator's.
+
+    Attributes:
+        S4: Signed, -8 to 7, two in a byte; see ``pack_four_bit``.
+        U4: Unsigned, 0 to 15, two in a byte; see ``pack_four_bit``.
+        S8: int8.
+        U8: uint8.
+        F16: float16.
+        S16: int16.
+        U16: uint16.
+        F32: float32.
+        S32: int32.
+        U32: uint32.
+        F64: float64.
+        S64: int64.
+        U64: uint64.
+        BOOL8: bool.
+        MAX: How many there are; no tensor has it.
+    """
 
     S4 = 0
     U4 = 1
@@ -42,7 +60,12 @@ class hbDNNDataType(_NamedInt):
 
 
 class hbDNNQuantiType(_NamedInt):
-    """How a tensor is quantised."""
+    """How a tensor is quantised; equals its integer.
+
+    Attributes:
+        NONE: Not at all.
+        SCALE: By scales and zero points; see ``QuantParams``.
+    """
 
     NONE = 0
     SCALE = 1
@@ -53,8 +76,9 @@ class QuantParams:
     """Quantisation of one tensor: real value = (stored - zero_point) × scale.
 
     Attributes:
-        scale: float32 [n]; n is 0 when not quantised, 1 per tensor, or shape[axis] per axis.
-        zero_point: int32 [n], or [0] elements when all are zero.
+        scale: float32 of shape [n]; n is 0 when not quantised, 1 for the whole tensor, or
+            shape[axis] along an axis.
+        zero_point: int32 of shape [n], or [0] when all are zero.
         quant_type: ``hbDNNQuantiType.NONE`` or ``SCALE``.
         axis: Axis of per-axis scales; negative or 0 where it has no meaning.
     """
@@ -73,8 +97,6 @@ class QuantParams:
             and np.array_equal(self.scale, other.scale)
             and np.array_equal(self.zero_point, other.zero_point)
         )
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 @dataclass
