@@ -158,6 +158,11 @@ def _as_array(value: object, model: str, name: str) -> npt.NDArray[Any]:
             model=model,
             tensor=name,
         )
-    if not value.dtype.isnative:
-        return value.astype(value.dtype.newbyteorder("="))
+    if isinstance(value, np.ma.MaskedArray):
+        raise HBMInputError(
+            f"model {model!r}, input {name!r}: a masked array would be read without its mask; "
+            f"fill it first with filled()",
+            model=model,
+            tensor=name,
+        )
     return value

@@ -4,6 +4,7 @@
 
 #include "bindings.hpp"
 #include "core/error.hpp"
+#include "text.hpp"
 
 namespace py = pybind11;
 
@@ -29,7 +30,7 @@ const char* class_of(ErrorKind kind) noexcept {
 }
 
 py::object text_or_none(const std::string& text) {
-  return text.empty() ? py::object(py::none()) : py::object(py::str(text));
+  return text.empty() ? py::object(py::none()) : py::object(to_text(text));
 }
 
 void set_python_error(const Error& error) {
@@ -39,7 +40,7 @@ void set_python_error(const Error& error) {
   const py::object status = of_abi ? py::object(py::int_(error.status())) : py::none();
   const py::object name = of_abi ? text_or_none(status_name(error.status())) : py::none();
   const py::object made =
-      type(error.what(), "call"_a = text_or_none(error.call()), "status"_a = status,
+      type(to_text(error.what()), "call"_a = text_or_none(error.call()), "status"_a = status,
            "status_name"_a = name, "model"_a = text_or_none(error.model()),
            "tensor"_a = text_or_none(error.tensor()));
   PyErr_SetObject(type.ptr(), made.ptr());

@@ -68,11 +68,13 @@ InputView view_of(const py::array& array, const ModelInfo& model, const TensorIn
   view.data = static_cast<const std::byte*>(array.data());
   view.data_type = data_type_of(description->kind, array.itemsize());
   if (is_packed(input.data_type) && array.itemsize() == 1) view.data_type = input.data_type;
-  if (view.data_type == kNoDataType || description->byteorder == '>') {
+  view.other_byte_order = description->byteorder == '>';
+  if (view.data_type == kNoDataType) {
     throw Error(ErrorKind::kInput,
-                "model '" + model.name + "', input '" + input.name + "': expected data type " +
-                    describe_data_type(input.data_type) + ", got numpy's " +
-                    std::string(py::str(array.dtype())) + "; convert the array with astype",
+                "Data type mismatch for input tensor '" + input.name + "' in model '" + model.name +
+                    "': expected data type " + describe_data_type(input.data_type) +
+                    ", got numpy's " + std::string(py::str(array.dtype())) +
+                    "; convert the array with astype",
                 {model.name, input.name});
   }
   view.shape.assign(array.shape(), array.shape() + array.ndim());

@@ -3,6 +3,7 @@
 #include "memory.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -59,13 +60,11 @@ std::shared_ptr<BufferPool> BufferPool::create(std::shared_ptr<const Library> li
 
 std::shared_ptr<DeviceBuffer> BufferPool::acquire(int64_t size) {
   std::unique_ptr<DeviceBuffer> buffer = take_idle(size);
-  if (buffer == nullptr) {
-    try {
-      buffer = std::make_unique<DeviceBuffer>(library_, size);
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::kMemory || !free_idle_of_all_pools()) throw;
-      buffer = std::make_unique<DeviceBuffer>(library_, size);
-    }
+  try {
+    if (buffer == nullptr) buffer = allocate(size);
+  } catch (...) {
+    run_ended({size});
+    throw;
   }
   return {buffer.release(), [pool = weak_from_this()](DeviceBuffer* given) {
             std::unique_ptr<DeviceBuffer> owned(given);
@@ -73,21 +72,50 @@ std::shared_ptr<DeviceBuffer> BufferPool::acquire(int64_t size) {
           }};
 }
 
+std::unique_ptr<DeviceBuffer> BufferPool::allocate(int64_t size) const {
+  try {
+    return std::make_unique<DeviceBuffer>(library_, size);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kMemory || !free_idle_of_all_pools()) throw;
+    return std::make_unique<DeviceBuffer>(library_, size);
+  }
+}
+
 std::unique_ptr<DeviceBuffer> BufferPool::take_idle(int64_t size) {
   const std::lock_guard lock(mutex_);
-  const auto found = idle_.find(size);
-  if (found == idle_.end() || found->second.empty()) return nullptr;
-  std::unique_ptr<DeviceBuffer> buffer = std::move(found->second.back());
-  found->second.pop_back();
+  Shelf& shelf = shelves_[size];
+  shelf.most_in_runs = std::max(shelf.most_in_runs, ++shelf.in_runs);
+  if (shelf.idle.empty()) return nullptr;
+  std::unique_ptr<DeviceBuffer> buffer = std::move(shelf.idle.back());
+  shelf.idle.pop_back();
   return buffer;
 }
 
-bool BufferPool::free_idle() {
-  std::map<int64_t, std::vector<std::unique_ptr<DeviceBuffer>>> idle;  // freed without the lock
+void BufferPool::run_ended(const std::vector<int64_t>& sizes) noexcept {
   const std::lock_guard lock(mutex_);
-  idle.swap(idle_);
-  return std::any_of(idle.begin(), idle.end(),
-                     [](const auto& same) { return !same.second.empty(); });
+  for (const int64_t size : sizes) --shelves_.find(size)->second.in_runs;
+}
+
+void BufferPool::give_back(std::unique_ptr<DeviceBuffer> buffer) noexcept {
+  // A forked child may have inherited a locked mutex.
+  if (!library_->is_usable()) return;
+  try {
+    const std::lock_guard lock(mutex_);
+    Shelf& shelf = shelves_[buffer->size()];
+    if (shelf.idle.size() < shelf.most_in_runs) shelf.idle.push_back(std::move(buffer));
+  } catch (const std::exception&) {
+    // No memory to remember the buffer: it is freed instead.
+  }
+}
+
+bool BufferPool::free_idle() {
+  std::vector<std::unique_ptr<DeviceBuffer>> idle;  // freed without the lock
+  const std::lock_guard lock(mutex_);
+  for (auto& [size, shelf] : shelves_) {
+    std::move(shelf.idle.begin(), shelf.idle.end(), std::back_inserter(idle));
+    shelf.idle.clear();
+  }
+  return !idle.empty();
 }
 
 bool BufferPool::free_idle_of_all_pools() {
@@ -104,16 +132,11 @@ bool BufferPool::free_idle_of_all_pools() {
   return any;
 }
 
-void BufferPool::give_back(std::unique_ptr<DeviceBuffer> buffer) noexcept {
-  // A forked child may have inherited a locked mutex.
-  if (!library_->is_usable()) return;
-  try {
-    const std::lock_guard lock(mutex_);
-    auto& idle = idle_[buffer->size()];
-    if (idle.size() < kMaxIdlePerSize) idle.push_back(std::move(buffer));
-  } catch (const std::exception&) {
-    // No memory to remember the buffer: it is freed instead.
-  }
+std::shared_ptr<DeviceBuffer> RunBuffers::acquire(int64_t size) {
+  sizes_.reserve(sizes_.size() + 1);  // so that remembering cannot fail
+  auto buffer = pool_->acquire(size);
+  sizes_.push_back(size);
+  return buffer;
 }
 
 }  // namespace hbm

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "abi/strided_copy.hpp"
+#include "byte_order.hpp"
 #include "data_type.hpp"
 #include "error.hpp"
 #include "task.hpp"
@@ -34,13 +35,13 @@ void set_properties(hbDNNTensorProperties& properties, const Extents& shape, con
 }  // namespace
 
 void check_input(const ModelInfo& model, const TensorInfo& input, const InputView& view) {
+  // The first words are those of the original package, which people search for.
   const auto refuse = [&](const std::string& what) {
-    throw Error(ErrorKind::kInput,
-                "model '" + model.name + "', input '" + input.name + "': " + what,
-                {model.name, input.name});
+    throw Error(ErrorKind::kInput, what, {model.name, input.name});
   };
   if (view.data_type != input.data_type) {
-    refuse("expected data type " + describe_data_type(input.data_type) + ", got " +
+    refuse("Data type mismatch for input tensor '" + input.name + "' in model '" + model.name +
+           "': expected data type " + describe_data_type(input.data_type) + ", got " +
            describe_data_type(view.data_type) + "; convert the array with astype");
   }
   const Extents expected = storage_shape(input.shape, input.data_type);
@@ -50,7 +51,8 @@ void check_input(const ModelInfo& model, const TensorInfo& input, const InputVie
     same = expected[axis] < 0 ? dim > 0 && dim <= INT32_MAX : dim == expected[axis];
   }
   if (!same) {
-    refuse("expected shape " + describe_shape(expected) +
+    refuse("Mismatch in tensor dimensions for model: " + model.name + ", input: " + input.name +
+           ": expected shape " + describe_shape(expected) +
            (std::count(expected.begin(), expected.end(), -1) > 0 ? " (-1: any)" : "") + ", got " +
            describe_shape(view.shape));
   }
@@ -60,19 +62,23 @@ void check_input(const ModelInfo& model, const TensorInfo& input, const InputVie
 class Runtime::Job {
  public:
   Job(const Runtime& runtime, const Request& request)
-      : model_(runtime.packed_.models()[request.model]) {
+      : model_(runtime.packed_.models()[request.model]), buffers_(runtime.pool_) {
     std::vector<hbDNNTensor> inputs;
     for (std::size_t index = 0; index < model_.inputs.size(); ++index) {
-      inputs.push_back(copy_in(*runtime.pool_, model_.inputs[index], request.inputs[index]));
+      inputs.push_back(copy_in(model_.inputs[index], request.inputs[index]));
     }
     for (const TensorInfo& output : model_.outputs) {
       const Layout layout = output_layout(output, model_.name);
-      output_buffers_.push_back(runtime.pool_->acquire(layout.byte_size));
+      output_buffers_.push_back(buffers_.acquire(layout.byte_size));
       outputs_.push_back({output_buffers_.back()->memory(), output.properties});
     }
     task_.emplace(runtime.library_, model_.name, model_.handle, outputs_, inputs);
     task_->submit(request.sched);
   }
+
+  Job(const Job&) = delete;
+  Job& operator=(const Job&) = delete;
+  ~Job() = default;
 
   [[nodiscard]] std::vector<OutputTensor> finish(const Deadline& deadline) {
     task_->wait(deadline);
@@ -85,13 +91,15 @@ class Runtime::Job {
   }
 
  private:
-  [[nodiscard]] hbDNNTensor copy_in(BufferPool& pool, const TensorInfo& input,
-                                    const InputView& view) {
+  [[nodiscard]] hbDNNTensor copy_in(const TensorInfo& input, const InputView& view) {
     const Extents shape = element_shape(input, view);
     const Layout layout = input_layout(input, shape);
-    const auto buffer = pool.acquire(layout.byte_size);
+    const auto buffer = buffers_.acquire(layout.byte_size);
     strided_copy(buffer->data(), layout.strides, view.data, view.strides, layout.shape,
                  layout.element_size);
+    if (view.other_byte_order) {
+      swap_byte_order(buffer->data(), layout.shape, layout.strides, layout.element_size);
+    }
     buffer->clean();
     input_buffers_.push_back(buffer);
     hbDNNTensor tensor{buffer->memory(), input.properties};
@@ -110,6 +118,7 @@ class Runtime::Job {
   }
 
   const ModelInfo& model_;
+  RunBuffers buffers_;
   std::vector<std::shared_ptr<DeviceBuffer>> input_buffers_;
   std::vector<std::shared_ptr<DeviceBuffer>> output_buffers_;
   std::vector<hbDNNTensor> outputs_;

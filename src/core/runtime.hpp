@@ -23,6 +23,7 @@ struct InputView {
   int32_t data_type = 0;
   Extents shape;  // storage units: 4-bit types come as bytes of two elements
   Extents strides;
+  bool other_byte_order = false;  // big-endian elements
 };
 
 // One model's part of a run; inputs in the model's order.

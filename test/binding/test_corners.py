@@ -117,7 +117,7 @@ def test_05_data_types_are_strict_and_the_error_is_of_both_kinds(
     doubling: HB_HBMRuntime, wrong: type[np.generic]
 ) -> None:
     """Boards raise RuntimeError, the manual says ValueError."""
-    with pytest.raises(HBMInputError, match=r"'doubling'.*'x'.*float32") as caught:
+    with pytest.raises(HBMInputError, match=r"'x' in model 'doubling'.*float32") as caught:
         doubling.run(X.astype(wrong))
     assert isinstance(caught.value, RuntimeError) and isinstance(caught.value, ValueError)
 

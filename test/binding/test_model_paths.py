@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 import tiny_models
 
-from hbm_runtime import HB_HBMRuntime, HBMError, HBMInputError, HBMLibraryError, HBMModelError
+from hbm_runtime import (
+    HB_HBMRuntime,
+    HBMError,
+    HBMInputError,
+    HBMLibraryError,
+    HBMModelError,
+    _core,
+    _library,
+)
+from hbm_runtime._library import open_library
 
 
 @pytest.fixture
@@ -70,6 +79,12 @@ def test_a_damaged_file_is_refused(good: str, tmp_path: Path) -> None:
 def test_an_unreadable_file_is_refused(good: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # the superuser reads everything
     assert "permission denied" in why_refused(good)
+
+
+def test_a_message_may_hold_any_bytes() -> None:
+    library = open_library(_library.SIMULATOR_FOLDER)
+    with pytest.raises(HBMModelError, match=r"nowhere\\xff\.hbm"):
+        _core.Runtime(library, [b"nowhere\xff.hbm"])  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize("nonsense", [None, 3, 1.5, b"model.hbm", {"a": 1}, [None], [3], object()])

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import onnxruntime
 import pytest
+import simulator_live
 import tiny_models
 
 from hbm_runtime import HB_HBMRuntime, HBMMemoryError
@@ -90,6 +91,16 @@ def test_memory_is_free_again_when_runtime_and_outputs_are_gone(
         HBM_SIM_MEMORY_MB="16",
     )
     assert printed.splitlines() == ["3 -400001 hbUCPMallocCached"] * 3
+
+
+def test_memory_is_back_at_once_when_outputs_are_dropped(doubling: HB_HBMRuntime) -> None:
+    x = np.ones((1, 3, 4, 5), np.float32)
+    doubling.run(x)
+    one_run = simulator_live.live("memory")
+    held = [doubling.run(x) for _ in range(50)]
+    assert simulator_live.live("memory") >= one_run + 49 * 384
+    held.clear()
+    assert simulator_live.live("memory") <= one_run
 
 
 def test_idle_memory_of_one_runtime_serves_another(

@@ -39,6 +39,16 @@ def test_another_shape_is_refused(doubling: HB_HBMRuntime, shape: tuple[int, ...
     assert error.tensor == "x"
 
 
+def test_a_shape_is_refused_before_anything_of_that_size_is_made(doubling: HB_HBMRuntime) -> None:
+    for byte_order in "<>":
+        endless = np.broadcast_to(np.zeros(1, f"{byte_order}f4"), (2_000_000, 2_000_000))
+        assert "expected shape" in str(refused(doubling, endless))
+
+
+def test_a_masked_array_is_refused(doubling: HB_HBMRuntime) -> None:
+    assert "without its mask" in str(refused(doubling, np.ma.masked_array(X, X == 0)))
+
+
 def test_an_unknown_input_is_named_with_the_nearest(sums: HB_HBMRuntime) -> None:
     error = refused(sums, {"a": A, "bb": A})
     assert 'Input name "bb" is invalid for model "sums"; did you mean \'b\'?' in str(error)

@@ -67,25 +67,6 @@ def test_models_of_one_run_use_several_cores(save: Callable[..., str]) -> None:
     assert together < 0.7 * one_core
 
 
-def test_sixteen_threads_share_one_object(pair: HB_HBMRuntime) -> None:
-    def work(seed: int) -> bool:
-        random = np.random.default_rng(seed)
-        for _ in range(100):
-            x = random.random((1, 4), np.float32)
-            a, b = random.random((2, 2, 3), np.float32)
-            results = pair.run(
-                {"plus": {"x": x}, "sums": {"a": a, "b": b}}, priority=int(random.integers(254))
-            )
-            if not np.array_equal(results["plus"]["y"], x + 1):
-                return False
-            if not np.array_equal(results["sums"]["difference"], a - b):
-                return False
-        return True
-
-    with ThreadPoolExecutor(16) as pool:
-        assert all(pool.map(work, range(16)))
-
-
 def test_more_threads_than_the_accelerator_has_tasks_wait(save: Callable[..., str]) -> None:
     rt = HB_HBMRuntime(save(tiny_models.pack(tiny_models.add(), "m", latency_us=2_000)))
     with ThreadPoolExecutor(48) as pool:
