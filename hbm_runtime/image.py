@@ -268,9 +268,10 @@ def nv12_from_buffer(buffer: Any, width: int, height: int, step: int | None = No
             f"NV12 data of a {width}x{height} image with step {step} must hold at least "
             f"{needed} bytes (luma and chroma), got {flat.size}",
         )
-    y: NDArray[np.uint8] = np.ndarray((height, width), np.uint8, flat, 0, (step, 1))
-    uv: NDArray[np.uint8]
-    uv = np.ndarray((height // 2, width // 2, 2), np.uint8, flat, step * height, (step, 2, 1))
+    y: Plane = np.ndarray((height, width), np.uint8, flat, 0, (step, 1))
+    uv: Plane = np.ndarray(
+        (height // 2, width // 2, 2), np.uint8, flat, step * height, (step, 2, 1)
+    )
     return NV12Frame(y, uv)
 
 
