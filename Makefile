@@ -3,10 +3,10 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint bench clean
+.PHONY: help setup build demo test test-pythons lint bench clean
 
 help: ## Show this text
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 	@echo "Variables: PYTHON=/path/to/python3 makes .venv from that Python 3.10 to 3.12."
 	@echo "With ROS_DISTRO set, the sourced ROS installation is used; otherwise ROS 2 Jazzy comes from PyPI."
 
@@ -21,6 +21,9 @@ demo: build ## Two real models on one simulated camera: a table and build/demo/o
 
 test: build ## Run all tests; the last lines are the skipped ones with reasons and the sums
 	@source scripts/environment.sh && python scripts/run_tests.py
+
+test-pythons: ## Build, install and test the wheel without ROS on Python 3.10 to 3.13 and on the boards' floor
+	@python=$$(scripts/find_python.sh "$(PYTHON)") && "$$python" scripts/test_pythons.py
 
 lint: setup ## Check style and types with the pinned tools
 	@source scripts/environment.sh && python scripts/lint.py

@@ -40,6 +40,12 @@ from hbm_runtime.model_file.spec import (
 def read(path: StrPath) -> ModelFile:
     """Read a model file, checking every size before it is used and every checksum.
 
+    Args:
+        path: the file.
+
+    Returns:
+        All that the file holds, graphs included.
+
     Raises:
         ModelFileError: with one sentence that names the file and, where there is one, the byte
             offset and the field.
@@ -63,7 +69,11 @@ def read(path: StrPath) -> ModelFile:
 
 
 def why_unreadable(path: StrPath) -> str | None:
-    """One sentence that says why `read(path)` fails, or None when it succeeds."""
+    """One sentence that says why `read(path)` fails, or None when it succeeds.
+
+    Args:
+        path: the file; it need not exist.
+    """
     try:
         read(path)
     except ModelFileError as error:
@@ -72,7 +82,11 @@ def why_unreadable(path: StrPath) -> str | None:
 
 
 def is_simulator_file(path: StrPath) -> bool:
-    """True when the file begins with the simulator's magic bytes, whatever follows them."""
+    """True when the file begins with the simulator's magic bytes, whatever follows them.
+
+    Args:
+        path: the file; False if it does not exist or cannot be read.
+    """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return False

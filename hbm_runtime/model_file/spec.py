@@ -141,6 +141,13 @@ def storage_shape(data_type: int, shape: Sequence[int]) -> tuple[int, ...]:
     """The shape in storage units: two 4-bit elements of the last dimension make a byte.
 
     The first of the two has the low four bits.
+
+    Args:
+        data_type: hbDNNDataType, 0..13.
+        shape: 1..10 dimensions in elements; -1 is dynamic and stays so.
+
+    Returns:
+        As many dimensions.
     """
     if data_type not in FOUR_BIT_TYPES or shape[-1] == -1:
         return tuple(shape)
@@ -148,7 +155,12 @@ def storage_shape(data_type: int, shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def rows_share_bytes(data_type: int, shape: Sequence[int]) -> bool:
-    """True for a 4-bit tensor that has, or may have, several rows of an odd length."""
+    """True for a 4-bit tensor that has, or may have, several rows of an odd length.
+
+    Args:
+        data_type: hbDNNDataType, 0..13.
+        shape: 1..10 dimensions in elements; -1 is dynamic.
+    """
     is_odd_or_dynamic = shape[-1] % 2 != 0
     return data_type in FOUR_BIT_TYPES and is_odd_or_dynamic and any(dim != 1 for dim in shape[:-1])
 

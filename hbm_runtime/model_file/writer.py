@@ -28,6 +28,10 @@ from hbm_runtime.model_file.spec import (
 def write(path: StrPath, content: ModelFile) -> None:
     """Write a model file; the path holds the old file or the whole new one, never a part.
 
+    Args:
+        path: the file, usually named `*.hbm`; its folder must exist.
+        content: what it will hold.
+
     Raises:
         ModelFileError: the content breaks a rule of the format (the message names the field).
         OSError: the file cannot be written.

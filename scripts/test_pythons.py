@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds a wheel with each Python, and at the boards' floor, and tests it without ROS."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pythons import find_python
+from test_summary import Result, read_results, report
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "build" / "pythons"
+REQUIREMENTS = ROOT / "requirements"
+FLOOR = "floor"  # the oldest that boards have, see requirements/floor.txt
+NAMES = ("3.10", "3.11", "3.12", "3.13", FLOOR)
+EXTRAS = ("simulator", "tools", "image")
+TESTS = ("test/binding", "test/unit", "test/typing/test_stub.py")
+TEST_TOOLS = ("pytest>=7,<9", "pytest-timeout", "hypothesis", "psutil")
+STUB_TOOLS = ("pybind11-stubgen", "ruff")
+STEP_LIMIT_S = 1800
+SHOWN = ("numpy", "onnxruntime", "onnx", "opencv-python-headless")
+# Of the shell that this was called from: nothing of it may reach the Pythons under test.
+FOREIGN = re.compile(
+    r"(AMENT|COLCON|ROS|RMW|HBM_SIM|HBM_RUNTIME_LIBRARY|PYTHON|PIP_CONSTRAINT|PYTEST)\w*"
+    r"|CMAKE_PREFIX_PATH|LD_LIBRARY_PATH|VIRTUAL_ENV|MAKE\w*|MFLAGS"
+)
+
+
+class StepError(RuntimeError):
+    """A step before the tests failed; the text says which, why and where its output is."""
+
+
+@dataclass
+class Target:
+    """One Python, with the folder and the environment in which everything about it happens."""
+
+    name: str
+    python: Path
+    version: str
+    start: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.folder = FOLDER / self.name
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self.bin = self.folder / "venv" / "bin"
+        self.log = self.folder / "log.txt"
+        self.constraints = self.folder / "constraints.txt"
+        self.environment = {
+            **{name: text for name, text in os.environ.items() if not FOREIGN.fullmatch(name)},
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(self.folder / "hypothesis"),
+            "PATH": f"{self.bin}:{os.environ['PATH']}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONNOUSERSITE": "1",
+            # Older pips know the first for the build's own environment, newer ones the second.
+            "PIP_CONSTRAINT": str(self.constraints),
+            "PIP_BUILD_CONSTRAINT": str(self.constraints),
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        }
+
+    def say(self, text: str) -> None:
+        """Prints a sign of life."""
+        seconds = time.monotonic() - self.start
+        print(f"test-pythons: {self.name:5}  {seconds:5.1f} s  {text}", flush=True)
+
+    def run(self, step: str, *command: str | Path) -> str:
+        """Runs a command with its output in the log, and returns that output.
+
+        Raises:
+            StepError: It failed.
+        """
+        self.say(step)
+        try:
+            run = subprocess.run(
+                list(map(str, command)),
+                cwd=self.folder,
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=STEP_LIMIT_S,
+            )
+        except subprocess.TimeoutExpired:
+            raise StepError(f"{step}: not done after {STEP_LIMIT_S} s") from None
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(f"$ {' '.join(map(str, command))}\n{run.stdout}\n")
+        if run.returncode != 0:
+            lines = [line for line in run.stdout.splitlines() if line.strip()] or ["no output"]
+            raise StepError(f"{step}: {lines[-1].strip()} (see {self.log.relative_to(ROOT)})")
+        return run.stdout
+
+    def pip_install(self, step: str, *what: str | Path) -> None:
+        """Installs into the virtual environment."""
+        self.run(step, self.bin / "python", "-m", "pip", "install", "-q", *what)
+
+    def pytest(self, phase: str, *tests: str) -> list[Result]:
+        """Runs tests on the installed package; their failures are results, not errors."""
+        name = f"{self.name}-{phase}"
+        self.environment["TMPDIR"] = str(self.folder / "tmp")
+        (self.folder / "tmp").mkdir(exist_ok=True)
+        try:
+            self.run(
+                f"running {' '.join(tests)}",
+                *(self.bin / "pytest", "-p", "no:cacheprovider", "-q"),
+                *(f"--junitxml={self.folder / name}.xml", f"--rootdir={ROOT}"),
+                *(ROOT / test for test in tests),
+            )
+        except StepError as failure:
+            self.say(str(failure))
+            results = read_results(self.folder, [name])
+            if any(result.outcome == "failed" for result in results):
+                return results
+            return [*results, Result(name, "failed", str(failure))]
+        return read_results(self.folder, [name])
+
+
+def main() -> int:
+    """Returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {' '.join(NAMES)}; all")
+    names = parser.parse_args().names or NAMES
+    if unknown := set(names) - set(NAMES):
+        parser.error(f"{', '.join(sorted(unknown))}: not among {' '.join(NAMES)}")
+    results: list[Result] = []
+    summaries: list[str] = []
+    for name in names:
+        python, found = find_python("3.10" if name == FLOOR else name)
+        if python is None:
+            of_name = [Result(f"Python {name}", "skipped", f"is not on this machine: {found}")]
+            summary = f"absent: {found}"
+        else:
+            target = Target(name, python, found)
+            of_name, summary = try_python(target)
+        results += of_name
+        summaries.append(f"{name:5}  {summary}")
+    print()
+    return 0 if report(results, summaries, group_skipped=True) else 1
+
+
+def try_python(target: Target) -> tuple[list[Result], str]:
+    """Builds, installs and tests; returns the results and one line about them."""
+    results: list[Result] = []
+    conditions = f"Python {target.version}"
+    try:
+        write_constraints(target)
+        target.run("making a virtual environment", target.python, "-m", "venv", "venv")
+        if target.name == FLOOR:
+            prepare_floor(target)
+        wheel = build_wheel(target)
+        target.pip_install("installing the wheel alone", wheel, *TEST_TOOLS[:2])
+        results += target.pytest("wheel", "test/wheel")
+        extras = f"{wheel}[{','.join(EXTRAS)}]"
+        target.pip_install("installing its extras", extras, *TEST_TOOLS, *STUB_TOOLS)
+        conditions += f", {describe(target)}"
+        results += target.pytest("tests", *TESTS)
+    except StepError as failure:
+        target.say(str(failure))
+        results.append(Result(f"Python {target.name}", "failed", str(failure)))
+    counts = [sum(r.outcome == outcome for r in results) for outcome in ("passed", "failed")]
+    seconds = time.monotonic() - target.start
+    return results, f"{counts[0]} passed, {counts[1]} failed in {seconds:.0f} s: {conditions}"
+
+
+def write_constraints(target: Target) -> None:
+    """Pins what the wheel is built with: at the floor all, elsewhere pybind11 and the tools."""
+    floor = (REQUIREMENTS / "floor.txt").read_text(encoding="utf-8")
+    text = floor if target.name == FLOOR else ""
+    lint = (REQUIREMENTS / "lint.txt").read_text(encoding="utf-8")
+    # A constraint must not name extras, as the pin of pyright does.
+    pins = [line for line in lint.splitlines() if "==" in line and "[" not in line]
+    named = {line.partition("==")[0] for line in text.splitlines()}
+    text += "\n".join(pin for pin in pins if pin.partition("==")[0] not in named)
+    target.constraints.write_text(f"{text}\n", encoding="utf-8")
+
+
+def prepare_floor(target: Target) -> None:
+    """Puts the floor's CMake in front of this machine's, and its gcc if there is one."""
+    tools = target.folder / "tools"
+    pip = ("-m", "pip", "install", "-q", "--target")
+    target.run("installing CMake", target.bin / "python", *pip, tools, "cmake")
+    # The program itself: in a build's own environment its Python wrapper cannot be imported.
+    target.environment["PATH"] = f"{tools}/cmake/data/bin:{target.environment['PATH']}"
+    if shutil.which("g++-11"):
+        target.environment.update(CC="gcc-11", CXX="g++-11")
+
+
+def build_wheel(target: Target) -> Path:
+    """Builds as `pip install .` does, and returns the wheel."""
+    command = ("-m", "pip", "wheel", "-v", "--no-deps", "-w", target.folder, ROOT)
+    target.run("building the wheel", target.bin / "python", *command)
+    return next(target.folder.glob("*.whl"))
+
+
+def describe(target: Target) -> str:
+    """Names what the wheel was built with, and the packages that are installed."""
+    script = (
+        "import sys, importlib.metadata as m, hbm_runtime._core as c;"
+        "print('pybind11', c.pybind11_version, *[f', {n} {m.version(n)}' for n in sys.argv[1:]])"
+    )
+    python = target.bin / "python"
+    line = target.run("reading versions", python, "-c", script, *SHOWN).strip()
+    cmake = target.run("reading the version of CMake", "cmake", "--version").split()[2]
+    log = target.log.read_text(encoding="utf-8")
+    compiler = re.findall(r"The CXX compiler identification is (.*)", log)
+    return f"{', '.join(compiler[-1:])}, CMake {cmake}, {line}".replace(" ,", ",")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
