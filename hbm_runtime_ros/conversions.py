@@ -210,7 +210,7 @@ def _bgr_through_cv_bridge(msg: Image) -> NDArray[np.uint8]:
 
 def _without_padding(msg: Image, row: int) -> Image:
     """Some versions of cv_bridge take every row for dense."""
-    rows = np.ndarray((msg.height, row), np.uint8, msg.data, 0, (msg.step, 1))
+    rows: NDArray[np.uint8] = np.ndarray((msg.height, row), np.uint8, msg.data, 0, (msg.step, 1))
     dense = type(msg)()
     dense.header = msg.header
     dense.height, dense.width, dense.step = msg.height, msg.width, row

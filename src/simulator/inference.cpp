@@ -261,7 +261,7 @@ void Inference::keep_dynamic_output(std::size_t index, const ort::Value* value, 
     throw std::runtime_error("output '" + spec.name + "' needs " + std::to_string(size) +
                              " bytes, which is more than its device memory");
   }
-  std::memcpy(region.data, data, size);
+  if (size > 0) std::memcpy(region.data, data, size);  // an empty tensor has no address
   hbDNNTensorProperties& produced = produced_[index];
   std::copy(elements.begin(), elements.end(), produced.validShape.dimensionSize);
   const Extents strides = dense_strides(shape, region.unit);

@@ -81,6 +81,7 @@ def test_ctrl_c_ends_a_long_run(save: Callable[..., str], run_python: Callable[.
         import os, signal, sys, threading, time, numpy as np
         from hbm_runtime import HB_HBMRuntime
         rt = HB_HBMRuntime(sys.argv[1])
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job
         threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
         start = time.monotonic()
         try:
