@@ -164,9 +164,10 @@ def try_python(target: Target) -> tuple[list[Result], str]:
     except StepError as failure:
         target.say(str(failure))
         results.append(Result(f"Python {target.name}", "failed", str(failure)))
-    counts = [sum(r.outcome == outcome for r in results) for outcome in ("passed", "failed")]
-    seconds = time.monotonic() - target.start
-    return results, f"{counts[0]} passed, {counts[1]} failed in {seconds:.0f} s: {conditions}"
+    outcomes = [result.outcome for result in results]
+    kinds = ("passed", "failed", "skipped")
+    sums = ", ".join(f"{outcomes.count(kind)} {kind}" for kind in kinds)
+    return results, f"{sums} in {time.monotonic() - target.start:.0f} s: {conditions}"
 
 
 def write_constraints(target: Target) -> None:

@@ -29,6 +29,22 @@ ErrorKind kind_of(int32_t status) noexcept {
   }
 }
 
+// What a person can do about it; empty where only the accelerator's own text helps.
+const char* remedy_of(int32_t status) noexcept {
+  switch (status) {
+    case HB_UCP_MEM_ALLOC_FAIL:
+      return "; drop outputs and runtimes that are no longer needed, or load fewer models";
+    case HB_UCP_FILE_OPEN_FAILED:
+      return "; check the path and its permissions";
+    case HB_UCP_MODEL_INVALID:
+      return "; copy, compile or pack the file again";
+    case HB_UCP_MODEL_INCOMPATIBLE:
+      return "; compile it for this chip's march (S100: nash-e, S100P: nash-m, S600: nash-p)";
+    default:
+      return "";
+  }
+}
+
 }  // namespace
 
 std::string status_name(int32_t status) {
@@ -44,7 +60,8 @@ void check(int32_t status, const char* call, const std::string& doing, const Err
   if (!place.tensor.empty()) message += ", tensor '" + place.tensor + "'";
   if (!message.empty()) message += ": ";
   message += "failed to " + doing + ": " + call + " returned " + std::to_string(status) + " (" +
-             status_name(status) + (row != nullptr ? std::string(": ") + row->text : "") + ")";
+             status_name(status) + (row != nullptr ? std::string(": ") + row->text : "") + ")" +
+             remedy_of(status);
   const std::string said = last_error_line();
   if (!said.empty()) message += "; the accelerator says: " + said;
   throw Error(kind_of(status), message, place, call, status);

@@ -178,6 +178,24 @@ def test_each_family_of_statuses_has_a_class(
     assert caught.value.call == "hbDNNInferV2" and caught.value.model == "plus"
 
 
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [
+        ("MODEL_INCOMPATIBLE", "S100: nash-e, S100P: nash-m, S600: nash-p"),
+        ("MEM_ALLOC_FAIL", "drop outputs and runtimes"),
+        ("MODEL_INVALID", "copy, compile or pack the file again"),
+        ("FILE_OPEN_FAILED", "check the path and its permissions"),
+    ],
+)
+def test_a_load_that_fails_says_what_to_do(
+    simulator_doors: Simulator, paths: list[str], status: str, remedy: str
+) -> None:
+    simulator_doors.fail(f"hbDNNInitializeFromFiles={status}")
+    with pytest.raises(HBMError) as caught:
+        HB_HBMRuntime(paths)
+    assert remedy in str(caught.value) and "plus.hbm" in str(caught.value)
+
+
 def test_a_task_that_fails_on_its_core_is_an_error(
     simulator_doors: Simulator, paths: list[str]
 ) -> None:
