@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pythons import find_python
-from test_summary import Result, read_results, report
+from test_summary import Outcome, Result, read_results, report
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "pythons"
@@ -165,7 +165,7 @@ def try_python(target: Target) -> tuple[list[Result], str]:
         target.say(str(failure))
         results.append(Result(f"Python {target.name}", "failed", str(failure)))
     outcomes = [result.outcome for result in results]
-    kinds = ("passed", "failed", "skipped")
+    kinds: tuple[Outcome, ...] = ("passed", "failed", "skipped")
     sums = ", ".join(f"{outcomes.count(kind)} {kind}" for kind in kinds)
     return results, f"{sums} in {time.monotonic() - target.start:.0f} s: {conditions}"
 
