@@ -102,6 +102,8 @@ def main() -> None:
             if not only or only in case.name:
                 measure(case, Path(folder), table)
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=100)  # a log has no width of its own
     console.print(table)
     console.print(
         f"same graph, one thread, in turn in one process; onnxruntime {onnxruntime.__version__}, "
