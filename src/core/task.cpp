@@ -57,11 +57,6 @@ Task::Task(std::shared_ptr<const Library> library, std::string model, hbDNNHandl
         "make a task", {model_, {}});
 }
 
-Task::Task(Task&& other) noexcept
-    : library_(std::move(other.library_)),
-      model_(std::move(other.model_)),
-      handle_(std::exchange(other.handle_, nullptr)) {}
-
 Task::~Task() {
   if (handle_ == nullptr || !library_->is_usable()) return;
   release_or_log("hbUCPReleaseTask", [this] { return library_->hbUCPReleaseTask(handle_); });

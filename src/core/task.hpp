@@ -56,10 +56,8 @@ class Task {
   // Makes the task; the tensors' memory must outlive it. Throws Error.
   Task(std::shared_ptr<const Library> library, std::string model, hbDNNHandle_t handle,
        std::vector<hbDNNTensor>& outputs, const std::vector<hbDNNTensor>& inputs);
-  Task(Task&& other) noexcept;
   Task(const Task&) = delete;
   Task& operator=(const Task&) = delete;
-  Task& operator=(Task&&) = delete;
   // Cancels a task in flight and waits until the accelerator let go of its memory.
   ~Task();
 
