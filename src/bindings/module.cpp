@@ -17,5 +17,7 @@ PYBIND11_MODULE(_core, module) {
   register_tensor(module);
   register_model(module);  // holds tensors
   register_scheduling(module);
+  register_statistics(module);
+  register_trace(module);
   register_runtime(module);  // takes libraries and scheduling parameters, gives models
 }

@@ -42,6 +42,10 @@ hbm_test(cpp_test
   simulator/model_file.cpp)  # the reader is hidden inside libdnn.so
 target_link_libraries(cpp_test PRIVATE hbm_core)
 
+# Measures, tests nothing: build the target statistics_cost and run it.
+add_executable(statistics_cost EXCLUDE_FROM_ALL "${HBM_TEST_DIR}/bench/statistics_cost.cpp")
+target_link_libraries(statistics_cost PRIVATE hbm_core hbm_options)
+
 # These link against our pair as any program for the ABI does.
 hbm_test(abi_test
   "${HBM_TEST_DIR}/abi/memory_test.cpp"
