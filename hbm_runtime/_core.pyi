@@ -10,11 +10,13 @@ import numpy
 import numpy.typing
 
 __all__: list[str] = [
+    "Histogram",
     "Library",
     "ModelInfo",
     "Runtime",
     "Scheduling",
     "TensorInfo",
+    "Trace",
     "has_log_lines",
     "pybind11_version",
     "take_log_lines",
@@ -96,6 +98,23 @@ class Scheduling:
     ) -> None: ...
     def check(self, core_count: typing.SupportsInt | typing.SupportsIndex, model: str) -> None:
         """Raise HBMInputError unless priority and cores fit a chip of that many cores."""
+
+class Histogram:
+    """Durations in ns, counted for their quantiles."""
+    def __init__(self) -> None: ...
+    def add(self, ns: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    def summary(self) -> tuple[typing.Any, ...]:
+        """(count, sum, p50, p90, p99, max, (below 2^12 ns, below 2^13 ns, …))."""
+
+class Trace:
+    """Recorder of a runtime's runs."""
+    def __init__(self) -> None: ...
+    def start(self, capacity: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """Record at most this many runs from now."""
+    def stop(self) -> dict[str, typing.Any]:
+        """End the recording; columns by name, times in ns of CLOCK_MONOTONIC."""
+    @property
+    def on(self) -> bool: ...
 
 class Runtime:
     """Models loaded together from one or more files."""
