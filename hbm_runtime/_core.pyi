@@ -11,12 +11,14 @@ import numpy.typing
 
 __all__: list[str] = [
     "DeviceMemory",
+    "Histogram",
     "Library",
     "Model",
     "Plan",
     "Runtime",
     "Scheduling",
     "TensorInfo",
+    "Trace",
     "has_log_lines",
     "load",
     "pybind11_version",
@@ -113,6 +115,23 @@ class Plan:
     """Models with how they are scheduled."""
     def __init__(self, entries: list[typing.Any]) -> None:
         """From (Model, Scheduling) tuples."""
+
+class Histogram:
+    """Durations in ns, counted for their quantiles."""
+    def __init__(self) -> None: ...
+    def add(self, ns: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    def summary(self) -> tuple[typing.Any, ...]:
+        """(count, sum, p50, p90, p99, max, (below 2^12 ns, below 2^13 ns, …))."""
+
+class Trace:
+    """Recorder of a runtime's runs."""
+    def __init__(self) -> None: ...
+    def start(self, capacity: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """Record at most this many runs from now."""
+    def stop(self) -> dict[str, typing.Any]:
+        """End the recording; columns by name, times in ns of CLOCK_MONOTONIC."""
+    @property
+    def on(self) -> bool: ...
 
 class Runtime:
     """Runs models."""

@@ -14,6 +14,8 @@ void register_device_memory(pybind11::module_& module);
 void register_tensor(pybind11::module_& module);
 void register_model(pybind11::module_& module);
 void register_scheduling(pybind11::module_& module);
+void register_statistics(pybind11::module_& module);
+void register_trace(pybind11::module_& module);
 void register_runtime(pybind11::module_& module);
 
 }  // namespace hbm::bindings

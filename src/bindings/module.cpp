@@ -18,5 +18,7 @@ PYBIND11_MODULE(_core, module) {
   register_tensor(module);
   register_model(module);  // holds tensors; loaded from a library
   register_scheduling(module);
+  register_statistics(module);
+  register_trace(module);
   register_runtime(module);  // takes libraries, models and scheduling parameters
 }
