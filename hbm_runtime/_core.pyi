@@ -15,8 +15,10 @@ __all__: list[str] = [
     "Runtime",
     "Scheduling",
     "TensorInfo",
+    "dequantize",
     "has_log_lines",
     "pybind11_version",
+    "quantize",
     "take_log_lines",
 ]
 
@@ -111,8 +113,26 @@ class Runtime:
     @property
     def models(self) -> list[ModelInfo]: ...
 
+def dequantize(
+    stored: numpy.ndarray,
+    stored_type: typing.SupportsInt | typing.SupportsIndex,
+    parameters: tuple,
+    real: numpy.ndarray,
+    real_type: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """Fill `real`; parameters: (type, axis, scales float32, zero points int32)."""
+
 def has_log_lines() -> bool:
     """Whether take_log_lines would return anything."""
+
+def quantize(
+    real: numpy.ndarray,
+    real_type: typing.SupportsInt | typing.SupportsIndex,
+    parameters: tuple,
+    stored: numpy.ndarray,
+    stored_type: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """Fill `stored`; parameters: (type, axis, scales float32, zero points int32)."""
 
 def take_log_lines() -> list[typing.Any]:
     """Take the accelerator's log lines as (level, text); 3 is a warning, 4 an error."""

@@ -12,6 +12,7 @@ void register_log(pybind11::module_& module);
 void register_library(pybind11::module_& module);
 void register_tensor(pybind11::module_& module);
 void register_model(pybind11::module_& module);
+void register_quantization(pybind11::module_& module);
 void register_scheduling(pybind11::module_& module);
 void register_runtime(pybind11::module_& module);
 

@@ -16,6 +16,7 @@ PYBIND11_MODULE(_core, module) {
   register_library(module);
   register_tensor(module);
   register_model(module);  // holds tensors
+  register_quantization(module);
   register_scheduling(module);
   register_runtime(module);  // takes libraries and scheduling parameters, gives models
 }
