@@ -116,11 +116,14 @@ class Runtime:
 def dequantize(
     stored: numpy.ndarray,
     stored_type: typing.SupportsInt | typing.SupportsIndex,
-    parameters: tuple,
     real: numpy.ndarray,
     real_type: typing.SupportsInt | typing.SupportsIndex,
+    quanti_type: typing.SupportsInt | typing.SupportsIndex,
+    axis: typing.SupportsInt | typing.SupportsIndex,
+    scale: typing.Annotated[numpy.typing.ArrayLike, numpy.float32],
+    zero_point: typing.Annotated[numpy.typing.ArrayLike, numpy.int32],
 ) -> None:
-    """Fill `real`; parameters: (type, axis, scales float32, zero points int32)."""
+    """Fill `real`, which must not overlap `stored`."""
 
 def has_log_lines() -> bool:
     """Whether take_log_lines would return anything."""
@@ -128,11 +131,14 @@ def has_log_lines() -> bool:
 def quantize(
     real: numpy.ndarray,
     real_type: typing.SupportsInt | typing.SupportsIndex,
-    parameters: tuple,
     stored: numpy.ndarray,
     stored_type: typing.SupportsInt | typing.SupportsIndex,
+    quanti_type: typing.SupportsInt | typing.SupportsIndex,
+    axis: typing.SupportsInt | typing.SupportsIndex,
+    scale: typing.Annotated[numpy.typing.ArrayLike, numpy.float32],
+    zero_point: typing.Annotated[numpy.typing.ArrayLike, numpy.int32],
 ) -> None:
-    """Fill `stored`; parameters: (type, axis, scales float32, zero points int32)."""
+    """Fill `stored`, which must not overlap `real`."""
 
 def take_log_lines() -> list[typing.Any]:
     """Take the accelerator's log lines as (level, text); 3 is a warning, 4 an error."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, Union, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -81,7 +81,7 @@ def dequantize(
     else:
         _check_out(out, shape, (np.dtype(np.float32), np.dtype(np.float64)))
     stored = _readable(stored, out)
-    _core.dequantize(stored, data_type, _parameters(quant), out, _REAL[out.dtype])
+    _core.dequantize(stored, data_type, out, _REAL[out.dtype], *_parameters(quant))
     return out
 
 
@@ -133,7 +133,7 @@ def quantize(
     else:
         _check_out(out, shape, (NUMPY_DTYPES[data_type],))
     real = _readable(real, out)
-    _core.quantize(real, _REAL[real.dtype], _parameters(quant), out, data_type)
+    _core.quantize(real, _REAL[real.dtype], out, data_type, *_parameters(quant))
     return out
 
 
@@ -254,7 +254,7 @@ def _parameters(quant: object) -> _Parameters:
         ):
             raise HBMInputError("quant.zero_point: expected integers of 32 bits")
         zero_point = zero_point.astype(np.int32)
-    axis: Union[int, Any] = quant.axis
+    axis: object = quant.axis
     if not isinstance(axis, (int, np.integer)) or not limits.min <= axis <= limits.max:
         raise HBMInputError(f"quant.axis: expected the number of an axis, got {shown(axis)}")
     return quant_type, int(axis), scale, zero_point

@@ -11,13 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from hbm_runtime import _core
+from hbm_runtime import model_file as simulator_file
 from hbm_runtime._inputs import arrange, check_model_name, check_timeout, shown
 from hbm_runtime._library import open_library
 from hbm_runtime._log import forward_log_lines
 from hbm_runtime._model_paths import check_origin, check_paths
 from hbm_runtime._scheduling import Schedule
+from hbm_runtime._source_file import SourceFile
 from hbm_runtime._version import VersionProperty
 from hbm_runtime.errors import HBMInputError
+from hbm_runtime.models import Models, models_of
 from hbm_runtime.types import QuantParams, SchedParam, hbDNNDataType, hbDNNQuantiType
 
 Array = npt.NDArray[Any]
@@ -68,6 +71,7 @@ class HB_HBMRuntime:
         paths = check_paths(model_files if model_file is None else model_file)
         self._library = open_library(library)
         check_origin(paths, self._library.is_simulator)
+        sources = [SourceFile(path) for path in paths]
         try:
             self._runtime = _core.Runtime(self._library, paths)
         finally:
@@ -81,6 +85,9 @@ class HB_HBMRuntime:
             name: [tensor.name for tensor in model.outputs] for name, model in self._models.items()
         }
         self._hbm_descs = dict(zip(paths, self._runtime.file_descriptions, strict=True))
+        self._typed_models = models_of(
+            self._models.values(), _files_by_model(sources, list(self._models), self._library)
+        )
         self._schedule = Schedule(list(self._models), self._library.core_count)
 
     @property
@@ -92,6 +99,11 @@ class HB_HBMRuntime:
         ``ucp_version`` and ``dnn_version`` (str).
         """
         return self._library
+
+    @property
+    def models(self) -> Models:
+        """The loaded models as typed objects: ``models["m"].inputs["x"].shape``."""
+        return self._typed_models
 
     @property
     def model_names(self) -> list[str]:
@@ -303,6 +315,21 @@ class HB_HBMRuntime:
             name: {tensor.name: read(tensor) for tensor in model.outputs}
             for name, model in self._models.items()
         }
+
+
+def _files_by_model(
+    sources: Sequence[SourceFile], names: Sequence[str], library: _core.Library
+) -> dict[str, SourceFile]:
+    """Return which file each model is from, as far as it can be told."""
+    if len(sources) == 1:
+        return dict.fromkeys(names, sources[0])
+    if not library.is_simulator:
+        return {}
+    return {
+        model.name: source
+        for source in sources
+        for model in simulator_file.read(source.path).models
+    }
 
 
 def _the_input(input: Any, named: dict[str, Any]) -> Any:

@@ -25,15 +25,15 @@ namespace {
 // Elements; from about 10 µs of work on, letting other threads run is worth its price.
 constexpr int64_t kManyElements = 16384;
 
-Quantization make_quantization(const py::tuple& parameters) {
-  Quantization quantization;
-  quantization.type = parameters[0].cast<int32_t>();
-  quantization.axis = parameters[1].cast<int32_t>();
-  const auto scales = parameters[2].cast<py::array_t<float, py::array::c_style>>();
-  const auto zero_points = parameters[3].cast<py::array_t<int32_t, py::array::c_style>>();
-  quantization.scales.assign(scales.data(), scales.data() + scales.size());
-  quantization.zero_points.assign(zero_points.data(), zero_points.data() + zero_points.size());
-  return quantization;
+using ScaleArray = py::array_t<float, py::array::c_style | py::array::forcecast>;
+using ZeroPointArray = py::array_t<int32_t, py::array::c_style | py::array::forcecast>;
+
+Quantization make_quantization(int32_t type, int32_t axis, const ScaleArray& scales,
+                               const ZeroPointArray& zero_points) {
+  return {type,
+          axis,
+          {scales.data(), scales.data() + scales.size()},
+          {zero_points.data(), zero_points.data() + zero_points.size()}};
 }
 
 Extents shape_of(const py::array& array) { return {array.shape(), array.shape() + array.ndim()}; }
@@ -87,32 +87,34 @@ void without_gil_if_many(const Extents& shape, const Work& work) {
 void register_quantization(py::module_& module) {
   module.def(
       "dequantize",
-      [](const py::array& stored, int32_t stored_type, const py::tuple& parameters, py::array real,
-         int32_t real_type) {
+      [](const py::array& stored, int32_t stored_type, py::array real, int32_t real_type,
+         int32_t quanti_type, int32_t axis, const ScaleArray& scale,
+         const ZeroPointArray& zero_point) {
         check_arrays(stored, stored_type, real, real_type);
-        const Quantization quantization = make_quantization(parameters);
+        const Quantization quantization = make_quantization(quanti_type, axis, scale, zero_point);
         const Extents shape = shape_of(real);
         const ConstArrayView from = source(stored, stored_type);
         const ArrayView to = target(real, real_type);
         without_gil_if_many(shape, [&] { dequantize(quantization, shape, from, to); });
       },
-      py::arg("stored"), py::arg("stored_type"), py::arg("parameters"), py::arg("real"),
-      py::arg("real_type"),
-      "Fill `real`; parameters: (type, axis, scales float32, zero points int32).");
+      py::arg("stored"), py::arg("stored_type"), py::arg("real"), py::arg("real_type"),
+      py::arg("quanti_type"), py::arg("axis"), py::arg("scale"), py::arg("zero_point"),
+      "Fill `real`, which must not overlap `stored`.");
   module.def(
       "quantize",
-      [](const py::array& real, int32_t real_type, const py::tuple& parameters, py::array stored,
-         int32_t stored_type) {
+      [](const py::array& real, int32_t real_type, py::array stored, int32_t stored_type,
+         int32_t quanti_type, int32_t axis, const ScaleArray& scale,
+         const ZeroPointArray& zero_point) {
         check_arrays(stored, stored_type, real, real_type);
-        const Quantization quantization = make_quantization(parameters);
+        const Quantization quantization = make_quantization(quanti_type, axis, scale, zero_point);
         const Extents shape = shape_of(real);
         const ConstArrayView from = source(real, real_type);
         const ArrayView to = target(stored, stored_type);
         without_gil_if_many(shape, [&] { quantize(quantization, shape, from, to); });
       },
-      py::arg("real"), py::arg("real_type"), py::arg("parameters"), py::arg("stored"),
-      py::arg("stored_type"),
-      "Fill `stored`; parameters: (type, axis, scales float32, zero points int32).");
+      py::arg("real"), py::arg("real_type"), py::arg("stored"), py::arg("stored_type"),
+      py::arg("quanti_type"), py::arg("axis"), py::arg("scale"), py::arg("zero_point"),
+      "Fill `stored`, which must not overlap `real`.");
 }
 
 }  // namespace hbm::bindings
