@@ -124,6 +124,49 @@ void run_row(const QuantizationRow& row) {
   }
 }
 
+// 32-bit elements below this are exact in float, and so are their differences to zero points up to
+// it; their products with a scale are then rounded once, as from double.
+constexpr uint32_t kNarrow = uint32_t{1} << 23;
+constexpr int64_t kPiece = 256;  // elements
+
+// Computes each piece in float, and once more in double if it turns out to hold larger elements.
+template <typename Stored, bool kEachScale>
+void dequantize_32_bits(const QuantizationRow& row) {
+  using Wide = Dequantize<Stored, float, double>;
+  if (row.from_step != sizeof(Stored) || row.to_step != sizeof(float)) {
+    run_row<Wide, kEachScale>(row);
+    return;
+  }
+  QuantizationRow piece = row;
+  for (int64_t start = 0; start < row.count; start += kPiece) {
+    const int64_t count = row.count - start < kPiece ? row.count - start : kPiece;
+    const int64_t first = kEachScale ? start : 0;
+    const std::byte* const from = row.from + start * piece.from_step;
+    std::byte* const __restrict to = row.to + start * piece.to_step;
+    const float* const scales = row.narrow_scales + first;
+    const float* const zero_points = row.narrow_zero_points + first;
+    // Signed elements are shifted to 0 to 2^24 for the comparison.
+    constexpr uint32_t kShift = std::is_signed_v<Stored> ? kNarrow : 0;
+    uint32_t all = 0;
+    for (int64_t index = 0; index < count; ++index) {
+      Stored stored;
+      std::memcpy(&stored, from + index * static_cast<int64_t>(sizeof stored), sizeof stored);
+      all |= static_cast<uint32_t>(stored) + kShift;
+      const int64_t of = kEachScale ? index : 0;
+      const float real =
+          (static_cast<float>(static_cast<int32_t>(stored)) - zero_points[of]) * scales[of];
+      std::memcpy(to + index * static_cast<int64_t>(sizeof real), &real, sizeof real);
+    }
+    if (all < kNarrow + kShift) continue;
+    piece.from = from;
+    piece.to = to;
+    piece.count = count;
+    piece.scales = row.scales + first;
+    piece.zero_points = row.zero_points + first;
+    run_row<Wide, kEachScale>(piece);
+  }
+}
+
 template <typename Operation>
 RowFunctions functions() noexcept {
   return {run_row<Operation, false>, run_row<Operation, true>};
@@ -131,9 +174,13 @@ RowFunctions functions() noexcept {
 
 template <typename Stored>
 RowFunctions dequantization_from(int32_t real, bool narrow) noexcept {
-  if constexpr (std::is_integral_v<Stored> && sizeof(Stored) <= sizeof(int16_t)) {
+  if constexpr (std::is_integral_v<Stored> && sizeof(Stored) <= sizeof(int32_t)) {
     if (real == HB_DNN_TENSOR_TYPE_F32 && narrow) {
-      return functions<Dequantize<Stored, float, float>>();
+      if constexpr (sizeof(Stored) == sizeof(int32_t)) {
+        return {dequantize_32_bits<Stored, false>, dequantize_32_bits<Stored, true>};
+      } else {
+        return functions<Dequantize<Stored, float, float>>();
+      }
     }
   }
   if (real == HB_DNN_TENSOR_TYPE_F32) return functions<Dequantize<Stored, float, double>>();
