@@ -164,6 +164,7 @@ def has_log_lines() -> bool:
 
 def load(library: Library, files: collections.abc.Sequence[str]) -> tuple:
     """Load files together: (list of Model, list of the files' descriptions)."""
+
 def quantize(
     real: numpy.ndarray,
     real_type: typing.SupportsInt | typing.SupportsIndex,
