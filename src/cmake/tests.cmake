@@ -36,6 +36,7 @@ hbm_test(cpp_test
   "${HBM_TEST_DIR}/cpp/layout_test.cpp"
   "${HBM_TEST_DIR}/cpp/model_file_test.cpp"
   "${HBM_TEST_DIR}/cpp/quantization_test.cpp"
+  "${HBM_TEST_DIR}/cpp/run_record_test.cpp"
   "${HBM_TEST_DIR}/cpp/scheduling_test.cpp"
   "${HBM_TEST_DIR}/cpp/statistics_test.cpp"
   "${HBM_TEST_DIR}/cpp/strided_copy_test.cpp"

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/run_record.hpp"
 #include "core/statistics.hpp"
 #include "core/trace.hpp"
 
@@ -66,6 +67,24 @@ void measure() {
     const int64_t now = run;
     statistics.core_use().started(0, now);
     statistics.core_use().ended(0, now);
+  });
+  Trace off;
+  const RecordedModel where{&statistics, model.get(), &off, 0, 1};
+  print("a whole run, without reading the clock", [&](int run) {
+    RunRecord record(where, {});
+    int64_t now = run;
+    for (const Stage stage : {Stage::kQueue, Stage::kCopyIn, Stage::kExecute, Stage::kCopyOut}) {
+      record.enter(stage, now += 1'000);
+    }
+    record.leave(now + 1'000);
+    record.end(Outcome::kOk);
+  });
+  print("a whole run, with the clock", [&](int) {
+    RunRecord record(where, {});
+    for (const Stage stage : {Stage::kQueue, Stage::kCopyIn, Stage::kExecute, Stage::kCopyOut}) {
+      record.enter(stage);
+    }
+    record.end(Outcome::kOk);
   });
   print("one reading of the clock", [](int) { static_cast<void>(now_ns()); });
   std::atomic<uint64_t> sink{0};
