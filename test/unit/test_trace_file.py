@@ -149,6 +149,13 @@ def test_a_run_without_a_result_says_why_and_ends(tmp_path: Path) -> None:
     assert len(picture.slices(CORES, "any core")) == 2, "the third was never submitted"
 
 
+def test_a_stage_that_never_ended_lasts_to_the_end_of_its_run(tmp_path: Path) -> None:
+    picture = written(tmp_path / "t.json", run((100, 100), (100, 300), (100, 0), outcome=FAILED))
+    (whole,) = picture.slices(MODELS, "m")
+    assert [part.end_us for part in whole.parts] == [0.1, 0.3, 0.3]
+    assert whole.end_us == 0.3
+
+
 def test_stages_come_in_the_order_in_which_they_happened(tmp_path: Path) -> None:
     picture = written(tmp_path / "t.json", run((200, 300), (100, 200), (300, 400)))
     (whole,) = picture.slices(MODELS, "m")
