@@ -51,7 +51,8 @@ class RunRecord {
   ~RunRecord() { end(Outcome::kFailed); }
 
   // Ends the stage that the run is in and begins this one at the same moment, in any order, each
-  // stage at most once. kQueue counts as waiting and kExecute as in flight until it is left.
+  // stage at most once; kExecute before the task is handed over, so that it never runs outside it.
+  // kQueue counts as waiting and kExecute as in flight until it is left.
   void enter(Stage stage) noexcept { enter(stage, now_ns()); }
   void enter(Stage stage, int64_t now) noexcept;
   // Ends the stage; no stage counts the time until the next one is entered.

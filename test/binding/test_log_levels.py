@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 import tiny_models
+from onnx import helper
 
 from hbm_runtime import HB_HBMRuntime, HBMModelError, _log, model_file
 
@@ -18,7 +19,10 @@ ACCELERATOR = "hbm_runtime.accelerator"
 def fail_to_load(save: Callable[..., str]) -> Callable[[], None]:
     """Load a graph that the engine refuses, of which the simulator writes a line, an "error"."""
     good = tiny_models.pack(tiny_models.add(), "plus")
-    path = save(model_file.ModelSpec("bad", b"no graph", good.inputs, good.outputs))
+    tensors = [tiny_models.value(name, (1, 4)) for name in ("x", "y")]
+    node = helper.make_node("NoSuchOperator", ["x"], ["y"])
+    graph = tiny_models.model_of([node], tensors[:1], tensors[1:]).SerializeToString()
+    path = save(model_file.ModelSpec("bad", graph, good.inputs, good.outputs))
 
     def load() -> None:
         with pytest.raises(HBMModelError):
