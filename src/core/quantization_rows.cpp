@@ -97,30 +97,52 @@ Scales<Scale> scales_of(const QuantizationRow& row) noexcept {
   }
 }
 
-// Arrays need not be aligned to their elements, hence the copies.
+// Arrays need not be aligned to their elements.
+template <typename Number>
+Number load(const std::byte* from) noexcept {
+  Number number;
+  std::memcpy(&number, from, sizeof number);
+  return number;
+}
+
+template <typename Number>
+void store(std::byte* to, Number number) noexcept {
+  std::memcpy(to, &number, sizeof number);
+}
+
+template <typename Number>
+constexpr int64_t kSize = static_cast<int64_t>(sizeof(Number));
+
+// Only of function parameters do compilers believe that they point to different memory.
+template <typename Operation, bool kEachScale, typename Scale = typename Operation::Scale>
+void run_dense(const Operation operation, const std::byte* __restrict from,
+               std::byte* __restrict to, int64_t count, const Scale* __restrict scales,
+               const Scale* __restrict zero_points) noexcept {
+  using From = typename Operation::From;
+  using To = typename Operation::To;
+  for (int64_t index = 0; index < count; ++index) {
+    const int64_t of = kEachScale ? index : 0;
+    store<To>(to + index * kSize<To>,
+              operation(load<From>(from + index * kSize<From>), scales[of], zero_points[of]));
+  }
+}
+
 template <typename Operation, bool kEachScale>
 void run_row(const QuantizationRow& row) {
   using From = typename Operation::From;
   using To = typename Operation::To;
   const Operation operation(row);
   const auto [scales, zero_points] = scales_of<typename Operation::Scale>(row);
-  const std::byte* const from = row.from;
-  std::byte* const __restrict to = row.to;
-  const auto one = [&, scales = scales, zero_points = zero_points](int64_t index, int64_t from_step,
-                                                                   int64_t to_step) {
-    From value;
-    std::memcpy(&value, from + index * from_step, sizeof value);
+  if (row.from_step == kSize<From> && row.to_step == kSize<To>) {
+    run_dense<Operation, kEachScale>(operation, row.from, row.to, row.count, scales, zero_points);
+    return;
+  }
+  const QuantizationRow mine = row;  // not to be read again after each element written
+  for (int64_t index = 0; index < mine.count; ++index) {
     const int64_t of = kEachScale ? index : 0;
-    const To result = operation(value, scales[of], zero_points[of]);
-    std::memcpy(to + index * to_step, &result, sizeof result);
-  };
-  const int64_t count = row.count;
-  if (row.from_step == sizeof(From) && row.to_step == sizeof(To)) {
-    for (int64_t index = 0; index < count; ++index) one(index, sizeof(From), sizeof(To));
-  } else {
-    const int64_t from_step = row.from_step;
-    const int64_t to_step = row.to_step;
-    for (int64_t index = 0; index < count; ++index) one(index, from_step, to_step);
+    store<To>(
+        mine.to + index * mine.to_step,
+        operation(load<From>(mine.from + index * mine.from_step), scales[of], zero_points[of]));
   }
 }
 
@@ -129,41 +151,42 @@ void run_row(const QuantizationRow& row) {
 constexpr uint32_t kNarrow = uint32_t{1} << 23;
 constexpr int64_t kPiece = 256;  // elements
 
+// Returns whether all elements were in the range where the results are right.
+template <typename Stored, bool kEachScale>
+bool dequantize_narrow(const std::byte* __restrict from, std::byte* __restrict to, int64_t count,
+                       const float* __restrict scales,
+                       const float* __restrict zero_points) noexcept {
+  // Signed elements are shifted to 0 to 2^24 for the comparison.
+  constexpr uint32_t kShift = std::is_signed_v<Stored> ? kNarrow : 0;
+  uint32_t all = 0;
+  for (int64_t index = 0; index < count; ++index) {
+    const auto stored = load<Stored>(from + index * kSize<Stored>);
+    all |= static_cast<uint32_t>(stored) + kShift;
+    const int64_t of = kEachScale ? index : 0;
+    const auto difference = static_cast<float>(static_cast<int32_t>(stored)) - zero_points[of];
+    store<float>(to + index * kSize<float>, difference * scales[of]);
+  }
+  return all < kNarrow + kShift;
+}
+
 // Computes each piece in float, and once more in double if it turns out to hold larger elements.
 template <typename Stored, bool kEachScale>
 void dequantize_32_bits(const QuantizationRow& row) {
   using Wide = Dequantize<Stored, float, double>;
-  if (row.from_step != sizeof(Stored) || row.to_step != sizeof(float)) {
+  if (row.from_step != kSize<Stored> || row.to_step != kSize<float>) {
     run_row<Wide, kEachScale>(row);
     return;
   }
-  QuantizationRow piece = row;
   for (int64_t start = 0; start < row.count; start += kPiece) {
     const int64_t count = row.count - start < kPiece ? row.count - start : kPiece;
+    const std::byte* const from = row.from + start * kSize<Stored>;
+    std::byte* const to = row.to + start * kSize<float>;
     const int64_t first = kEachScale ? start : 0;
-    const std::byte* const from = row.from + start * piece.from_step;
-    std::byte* const __restrict to = row.to + start * piece.to_step;
-    const float* const scales = row.narrow_scales + first;
-    const float* const zero_points = row.narrow_zero_points + first;
-    // Signed elements are shifted to 0 to 2^24 for the comparison.
-    constexpr uint32_t kShift = std::is_signed_v<Stored> ? kNarrow : 0;
-    uint32_t all = 0;
-    for (int64_t index = 0; index < count; ++index) {
-      Stored stored;
-      std::memcpy(&stored, from + index * static_cast<int64_t>(sizeof stored), sizeof stored);
-      all |= static_cast<uint32_t>(stored) + kShift;
-      const int64_t of = kEachScale ? index : 0;
-      const float real =
-          (static_cast<float>(static_cast<int32_t>(stored)) - zero_points[of]) * scales[of];
-      std::memcpy(to + index * static_cast<int64_t>(sizeof real), &real, sizeof real);
+    if (!dequantize_narrow<Stored, kEachScale>(from, to, count, row.narrow_scales + first,
+                                               row.narrow_zero_points + first)) {
+      run_dense<Wide, kEachScale>(Wide(row), from, to, count, row.scales + first,
+                                  row.zero_points + first);
     }
-    if (all < kNarrow + kShift) continue;
-    piece.from = from;
-    piece.to = to;
-    piece.count = count;
-    piece.scales = row.scales + first;
-    piece.zero_points = row.zero_points + first;
-    run_row<Wide, kEachScale>(piece);
   }
 }
 

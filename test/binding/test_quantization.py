@@ -80,7 +80,9 @@ class TestEveryDataTypeAndAxis:
         quant = quant_along(axis, SHAPE)
         real = RANDOM.standard_normal(SHAPE) * 10.0 ** RANDOM.integers(-3, 22, SHAPE)
         real.flat[:8] = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e300, -1e300, 5e-324]
-        for array in (real, padded(real), real.astype(np.float32)):
+        with np.errstate(over="ignore"):
+            narrow = real.astype(np.float32)
+        for array in (real, padded(real), narrow):
             expected = reference.quantize(array, quant, data_type)
             out = padded(np.zeros_like(packed(expected, data_type)))
             assert quantize(array, quant, data_type, out) is out
@@ -178,6 +180,19 @@ def test_what_was_dequantised_is_quantised_to_itself(data_type: Any) -> None:
         np.testing.assert_array_equal(quantize(dequantize(stored, quant), quant, data_type), stored)
 
 
+@pytest.mark.parametrize("data_type", [np.int32, np.uint32])
+def test_values_beyond_the_precision_of_float32_are_right(data_type: Any) -> None:
+    edge = 2**23
+    near = [0, 1, edge - 1, edge, edge + 1, 2**24 + 1, 2**31 - 1, 2**31, 2**32 - 1]
+    limits = np.iinfo(data_type)
+    numbers = [n for value in near for n in (value, -value) if limits.min <= n <= limits.max]
+    for number in numbers:
+        stored = np.zeros(1000, data_type)
+        stored[700] = number
+        for quant in (by_scale(1), by_scale(0.37, edge), by_scale(0.37, edge + 1)):
+            assert_equal(dequantize(stored, quant), reference.dequantize(stored, quant))
+
+
 def test_it_equals_the_float32_arithmetic_of_many_programs_where_that_is_exact() -> None:
     head = HEAD.clip(-(2**23), 2**23)
     for quant in (HEAD_QUANTS["per channel"], HEAD_QUANTS["per tensor"]):
@@ -264,7 +279,7 @@ READ_ONLY.flags.writeable = False
         (lambda: dequantize(BYTES, by_scale([])), "without a scale"),
         (
             lambda: dequantize(BYTES, by_scale([1, 2, 3])),
-            "3 scales along axis -1, but an array of ",
+            "3 scales along axis -1, but an ",
         ),
         (lambda: dequantize(BYTES, by_scale([1, 2], axis=2)), r"shape \[2, 3\] has axes 0 to 1"),
         (lambda: dequantize(BYTES, by_scale([1, 2], axis=1)), "along axis 1, where .* has 3 elem"),
@@ -275,12 +290,12 @@ READ_ONLY.flags.writeable = False
         (lambda: dequantize(BYTES, by_scale(1), READ_ONLY), "read-only"),
         (
             lambda: dequantize(BYTES, by_scale(1), dtype="int16"),
-            "S16 is stored as int16, got .*int8",
+            "S16 is stored as int16, got",
         ),
         (lambda: dequantize(BYTES, by_scale(1), length=3), "length is for S4 and U4 only"),
         (
             lambda: dequantize(BYTES, by_scale(1), dtype=U4, length=4),
-            "3 bytes hold 5 or 6 elements",
+            "3 bytes hold 5 or 6 elem",
         ),
         (lambda: dequantize(BYTES[0, 0], by_scale(1), dtype=U4), "at least one axis"),
         (lambda: dequantize(BYTES > 0, by_scale(1)), "BOOL8 holds truth values"),
@@ -294,7 +309,7 @@ READ_ONLY.flags.writeable = False
         (lambda: quantize(BYTES * 1j, by_scale(1), S8), "real numbers of up to 64 bits"),
         (
             lambda: quantize(BYTES, by_scale(1), S8, np.zeros((2, 3))),
-            "out: expected int8 .* float64",
+            "out: expected int8 .*float",
         ),
         (lambda: quantize(np.float32(1), by_scale(1), U4), "at least one axis"),
     ],
@@ -375,17 +390,16 @@ def ratio(slow: Callable[[], object], fast: Callable[[], object], pairs: int = 9
 
 
 @pytest.mark.parametrize("name", HEAD_QUANTS)
-def test_it_is_five_times_faster_than_the_reference(name: str) -> None:
-    quant = HEAD_QUANTS[name]
-    real, stored = np.empty(HEAD.shape, np.float32), np.empty(HEAD.shape, np.int32)
-    assert (
-        ratio(lambda: reference.dequantize(HEAD, quant), lambda: dequantize(HEAD, quant, real)) > 5
-    )
-    s32 = hbDNNDataType.S32
-    assert (
-        ratio(
-            lambda: reference.quantize(real, quant, s32), lambda: quantize(real, quant, s32, stored)
+class TestSpeedOnADetectorsHead:
+    def test_dequantize_is_five_times_faster_than_the_reference(self, name: str) -> None:
+        quant, out = HEAD_QUANTS[name], np.empty(HEAD.shape, np.float32)
+        assert 5 < ratio(
+            lambda: reference.dequantize(HEAD, quant), lambda: dequantize(HEAD, quant, out)
         )
-        > 5
-    )
-    np.testing.assert_array_equal(stored, HEAD)
+
+    def test_quantize_is_five_times_faster_than_the_reference(self, name: str) -> None:
+        quant, s32, out = HEAD_QUANTS[name], hbDNNDataType.S32, np.empty(HEAD.shape, np.int32)
+        real = dequantize(HEAD, quant)
+        assert 5 < ratio(
+            lambda: reference.quantize(real, quant, s32), lambda: quantize(real, quant, s32, out)
+        )
