@@ -63,8 +63,7 @@ def dequantize(
             each tells; as many as the bytes hold when not given.
 
     Returns:
-        The real values: ``out``, or a new array whose axes lie in memory in the order of the
-        argument's.
+        ``out``, or a new array whose axes lie in memory in the order of the argument's.
 
     Raises:
         HBMInputError: Scales or zero points do not fit the array, or the data type is BOOL8 or
@@ -106,8 +105,8 @@ def quantize(
             when not given. For ``S4`` and ``U4`` uint8 [..., (n + 1) // 2].
 
     Returns:
-        The stored values as ``run`` takes them: ``out``, or a new array whose axes lie in memory
-        in the order of the argument's.
+        ``out``, or a new array whose axes lie in memory in the order of the argument's; as ``run``
+        takes it.
 
     Raises:
         HBMInputError: Scales or zero points do not fit the array, or the data type is BOOL8 or

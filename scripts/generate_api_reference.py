@@ -53,6 +53,7 @@ REWRITTEN = (
     (r"\b_core\.", ""),
     (r"\b_NamedInt\b", "IntEnum"),
     (r"\(lambda: (.+?)\)\(\)", r"\1"),
+    (r"^    _\w+: .+,\n", ""),
     # griffe2md links types to headings that a forge does not have.
     (r"\[([^\[\]\n]+)\]\(#[\w.]+\)", r"\1"),
     (r"<code>(.*?)</code>", r"`\1`"),

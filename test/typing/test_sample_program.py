@@ -14,7 +14,7 @@ from typing import get_origin
 import pytest
 
 import hbm_runtime
-from hbm_runtime import _core, image, model_file
+from hbm_runtime import _core, image, model_file, models
 
 SAMPLE = Path(__file__).with_name("sample_program.py")
 
@@ -32,7 +32,7 @@ def public_names(thing: object) -> set[str]:
     return {name for name in mine if not name.startswith("_")}
 
 
-MODULES = (hbm_runtime, image, model_file)
+MODULES = (hbm_runtime, models, image, model_file)
 CLASSES = (
     _core.Library,
     *(
