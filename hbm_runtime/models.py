@@ -59,6 +59,8 @@ class _NotThereError(HBMInputError, KeyError, IndexError):
 class Tensor:
     """One input or output of a model; read-only.
 
+    The accelerator tells no layout (NHWC, NCHW): shape, strides and quantisation are all there is.
+
     Attributes:
         name: Name in the model.
         description: The compiler's; '' without one.

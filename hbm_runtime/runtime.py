@@ -85,9 +85,8 @@ class HB_HBMRuntime:
             name: [tensor.name for tensor in model.outputs] for name, model in self._models.items()
         }
         self._hbm_descs = dict(zip(paths, self._runtime.file_descriptions, strict=True))
-        self._typed_models = models_of(
-            self._models.values(), _files_by_model(sources, list(self._models), self._library)
-        )
+        self._files = _files_by_model(sources, list(self._models), self._library)
+        self._typed_models: Models | None = None
         self._schedule = Schedule(list(self._models), self._library.core_count)
 
     @property
@@ -103,6 +102,8 @@ class HB_HBMRuntime:
     @property
     def models(self) -> Models:
         """The loaded models as typed objects: ``models["m"].inputs["x"].shape``."""
+        if self._typed_models is None:
+            self._typed_models = models_of(self._models.values(), self._files)
         return self._typed_models
 
     @property

@@ -48,6 +48,8 @@ struct RowTable {
   Quantization quantization;
 };
 
+extern const RowTable rows_for_any_processor;
+
 [[nodiscard]] const RowTable& rows_for_this_processor() noexcept;
 
 }  // namespace hbm

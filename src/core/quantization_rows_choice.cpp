@@ -4,7 +4,6 @@
 
 namespace hbm {
 
-extern const RowTable rows_for_any_processor;
 #if defined(__x86_64__)
 extern const RowTable rows_for_avx2;
 #endif

@@ -109,7 +109,7 @@ def layouts(draw: st.DrawFn) -> tuple[tuple[int, ...], int | None, Callable[[Any
         """The same values: axes in another order in memory, gaps, negative strides."""
         inverse = np.argsort(order)
         moved = np.transpose(array, order)
-        wide = np.zeros([count * 3 + 1 for count in moved.shape], array.dtype)
+        wide = np.full([count * 3 + 1 for count in moved.shape], 77, array.dtype)
         view = wide[
             tuple(
                 slice(None, count * step, step) if step > 0 else slice(-1, -1 + count * step, step)
@@ -120,6 +120,15 @@ def layouts(draw: st.DrawFn) -> tuple[tuple[int, ...], int | None, Callable[[Any
         return np.transpose(view, inverse)
 
     return shape, axis, lay_out
+
+
+def assert_nothing_else_was_written(view: Any) -> None:
+    """The gaps between the elements of a view of `layouts` are as they were."""
+    view[...] = 77
+    whole = view
+    while whole.base is not None:
+        whole = whole.base
+    assert np.all(whole == 77)
 
 
 @given(
@@ -150,6 +159,7 @@ def test_any_layout_equals_numpy(
     out = lay_out(np.zeros(shape, real_type))
     dequantize(lay_out(packed(stored, data_type)), quant, out, dtype=data_type)
     assert_equal(out, reference.dequantize(stored, quant, real_type))
+    assert_nothing_else_was_written(out)
 
     real = (random.standard_normal(shape) * 10.0 ** random.integers(-6, 12, shape)).astype(
         real_type
@@ -158,6 +168,7 @@ def test_any_layout_equals_numpy(
     out = lay_out(np.zeros_like(packed(expected, data_type)))
     quantize(lay_out(real), quant, data_type, out)
     assert_equal(unpacked(out, data_type, shape[-1]), expected)
+    assert_nothing_else_was_written(out)
 
 
 def test_ties_are_rounded_to_even_after_adding_the_zero_point() -> None:
