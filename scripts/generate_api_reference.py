@@ -35,7 +35,7 @@ SETTINGS: dict[str, Any] = {
     **griffe2md.default_config,
     "docstring_section_style": "table",
     "heading_level": 3,
-    "inherited_members": False,
+    "inherited_members": True,
     "line_length": 88,
     "members_order": "source",
     "show_if_no_docstring": False,

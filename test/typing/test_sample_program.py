@@ -20,7 +20,7 @@ SAMPLE = Path(__file__).with_name("sample_program.py")
 
 
 def public_names(thing: object) -> set[str]:
-    """What a module exports, or a class of ours has beyond what it inherits."""
+    """What a module exports, or a class has of ours."""
     if isinstance(thing, ModuleType):
         mine = set(thing.__all__)
     elif isinstance(thing, type) and issubclass(thing, Enum):
@@ -28,7 +28,8 @@ def public_names(thing: object) -> set[str]:
     elif dataclasses.is_dataclass(thing):
         mine = {field.name for field in dataclasses.fields(thing)} | set(vars(thing))
     else:
-        mine = set(vars(thing))
+        ours = [base for base in type.mro(thing) if base.__module__.startswith("hbm_runtime")]
+        mine = {name for base in ours for name in vars(base)}
     return {name for name in mine if not name.startswith("_")}
 
 
