@@ -38,6 +38,10 @@ def test_it_holds_the_types(files: set[str]) -> None:
     assert {"hbm_runtime/py.typed", "hbm_runtime/_core.pyi"} <= files
 
 
+def test_it_holds_the_schema_of_its_json(files: set[str]) -> None:
+    assert "hbm_runtime/schema/model.schema.json" in files
+
+
 @pytest.mark.parametrize(
     "file",
     ["__init__.py", "image.py", "model_file/__init__.py", "tools/cli.py", "tools/packing/build.py"],
@@ -55,7 +59,7 @@ def test_it_holds_nothing_of_ros_and_no_sources(files: set[str]) -> None:
     }
     assert others == set()
     endings = {PurePosixPath(file).suffix for file in files if file.startswith("hbm_runtime/")}
-    assert endings <= {".py", ".pyi", ".pyc", ".typed", ".so"}
+    assert endings <= {".json", ".py", ".pyi", ".pyc", ".typed", ".so"}
 
 
 def test_it_needs_numpy_and_offers_the_rest(distribution: importlib.metadata.Distribution) -> None:
