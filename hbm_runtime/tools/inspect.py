@@ -49,8 +49,13 @@ def as_json(content: ModelFile) -> dict[str, Any]:
                 "name": model.name,
                 "description": model.description,
                 "core_count": model.core_count,
+                "max_time_per_fc_us": model.max_time_per_fc_us,
                 "latency_us": model.latency_us,
-                "graph_size": len(model.graph),
+                "graph_size": _graph_size(model),
+                "calls": [
+                    {"graph_size": len(call.graph), "latency_us": call.latency_us}
+                    for call in model.calls
+                ],
                 "inputs": [_tensor_json(tensor) for tensor in model.inputs],
                 "outputs": [_tensor_json(tensor) for tensor in model.outputs],
             }
@@ -82,7 +87,7 @@ def _model_table(model: ModelSpec) -> Any:
     escape = require("rich.markup").escape
     latency = f", at least {model.latency_us} µs" if model.latency_us else ""
     table = require("rich.table").Table(
-        title=f"{escape(model.name)}: {len(model.graph):,} bytes of graph, "
+        title=f"{escape(model.name)}: {_graph_size(model):,} bytes of graph, "
         f"{model.core_count} core{'s' if model.core_count > 1 else ''}{latency}",
         title_justify="left",
     )
@@ -104,6 +109,10 @@ def _model_table(model: ModelSpec) -> Any:
         ]
         table.add_row(*row[: len(headings)])
     return table
+
+
+def _graph_size(model: ModelSpec) -> int:
+    return sum(len(call.graph) for call in model.calls)
 
 
 def _tensor_json(tensor: TensorSpec) -> dict[str, Any]:

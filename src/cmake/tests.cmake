@@ -35,6 +35,7 @@ hbm_test(cpp_test
   "${HBM_TEST_DIR}/cpp/scheduling_test.cpp"
   "${HBM_TEST_DIR}/cpp/strided_copy_test.cpp"
   "${HBM_TEST_DIR}/cpp/task_slots_test.cpp"
+  simulator/graph_bytes.cpp
   simulator/model_file.cpp)  # the reader is hidden inside libdnn.so
 target_link_libraries(cpp_test PRIVATE hbm_core)
 

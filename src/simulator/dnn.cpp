@@ -30,7 +30,7 @@ void add_file(Packed& packed, const std::byte* bytes, std::size_t size) {
           spec.name.c_str());
       continue;
     }
-    packed.models.push_back(std::make_shared<Model>(spec, bytes + spec.graph_offset));
+    packed.models.push_back(std::make_shared<Model>(spec, bytes));
   }
 }
 

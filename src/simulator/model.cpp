@@ -3,6 +3,7 @@
 #include "model.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "device_interface.hpp"
 #include "element_type.hpp"
@@ -60,6 +61,11 @@ std::vector<const char*> names_of(const std::vector<BorderTensor>& border) {
   return names;
 }
 
+uint64_t latency_of(const ModelSpec& spec) {
+  return std::accumulate(spec.calls.begin(), spec.calls.end(), uint64_t{0},
+                         [](uint64_t sum, const CallSpec& call) { return sum + call.latency_us; });
+}
+
 }  // namespace
 
 BorderTensor::BorderTensor(TensorSpec tensor_spec) : spec(std::move(tensor_spec)) {
@@ -76,16 +82,16 @@ BorderTensor::BorderTensor(TensorSpec tensor_spec) : spec(std::move(tensor_spec)
                                       spec.zero_points.empty() ? nullptr : spec.zero_points.data()};
 }
 
-Model::Model(const ModelSpec& spec, const std::byte* graph)
+Model::Model(const ModelSpec& spec, const std::byte* file)
     : name(spec.name),
       description(spec.description),
       core_count(spec.core_count),
-      latency_us(spec.latency_us),
+      latency_us(latency_of(spec)),
       inputs(make_border(spec.inputs)),
       outputs(make_border(spec.outputs)),
       input_names(names_of(inputs)),
       output_names(names_of(outputs)),
-      session(guarded_engine().make_session(graph, spec.graph_size)) {
+      session(guarded_engine().make_session(file + spec.calls[0].offset, spec.calls[0].size)) {
   check_border("input", inputs, Engine::instance().inputs_of(session.get()));
   check_border("output", outputs, Engine::instance().outputs_of(session.get()));
 }

@@ -28,7 +28,7 @@ struct BorderTensor {
 class Model {
  public:
   // Throws ModelFileError when the graph and the metadata disagree, EngineError for a bad graph.
-  Model(const ModelSpec& spec, const std::byte* graph);
+  Model(const ModelSpec& spec, const std::byte* file);
 
   std::string name;
   std::string description;

@@ -145,7 +145,7 @@ FIXED = ("--shape", "x=1,3,4,4")
         (("--dynamic", "--max-shape", "x=1,3"), "input 'x' has 4 dimensions, --max-shape gives 2"),
         (("--dynamic", "--max-shape", "x"), "argument --max-shape: 'x' is not of the form"),
         ((*FIXED, "--max-shape", "x=1,3,4,4"), "--max-shape names 'x'"),
-        ((*FIXED, "--latency-us", "-1"), "models[0].latency_us: -1 is outside 0..60000000"),
+        ((*FIXED, "--latency-us", "-1"), "models[0].calls[0].latency_us: -1 is outside 0..60000000"),
         ((*FIXED, "--name", "n" * 256), "models[0].name: 256 bytes of UTF-8"),
         (("--dynamic", "--calibrate", "none.npz", "--quantize-output", "y=int8"), "none.npz"),
     ],
