@@ -50,3 +50,12 @@ hbm_test(abi_cores_test "${HBM_TEST_DIR}/abi/cores_test.cpp")
 foreach(name abi_test abi_order_test abi_cores_test)
   target_link_libraries(${name} PRIVATE dnn hbucp)
 endforeach()
+
+# The scheduler and the device as such, without a model: random jobs against a reference.
+hbm_test(abi_random_jobs_test
+  "${HBM_TEST_DIR}/abi/random_jobs_test.cpp"
+  "${HBM_TEST_DIR}/abi/scheduler_test.cpp"
+  $<TARGET_OBJECTS:hbm_sim_device>)
+target_link_libraries(abi_random_jobs_test PRIVATE Threads::Threads)
+
+include("${CMAKE_CURRENT_LIST_DIR}/conformance.cmake")
