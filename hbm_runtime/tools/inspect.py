@@ -85,10 +85,9 @@ def print_model(model: ModelSpec, console: Any) -> None:
 
 def _model_table(model: ModelSpec) -> Any:
     escape = require("rich.markup").escape
-    latency = f", at least {model.latency_us} µs" if model.latency_us else ""
     table = require("rich.table").Table(
         title=f"{escape(model.name)}: {_graph_size(model):,} bytes of graph, "
-        f"{model.core_count} core{'s' if model.core_count > 1 else ''}{latency}",
+        f"{model.core_count} core{'s' if model.core_count > 1 else ''}{_timing(model)}",
         title_justify="left",
     )
     tensors = (*model.inputs, *model.outputs)
@@ -109,6 +108,18 @@ def _model_table(model: ModelSpec) -> Any:
         ]
         table.add_row(*row[: len(headings)])
     return table
+
+
+def _timing(model: ModelSpec) -> str:
+    """Latency and function calls; a model without boundaries has no word of them."""
+    parts = [f"at least {model.latency_us} µs"] if model.latency_us else []
+    if model.max_time_per_fc_us:
+        count = len(model.calls)
+        graphs = sum(bool(call.graph) for call in model.calls)
+        calls = f"{count} function call{'s' if count > 1 else ''}"
+        calls += f" of at most {model.max_time_per_fc_us} µs"
+        parts.append(f"{calls} ({graphs} with a graph)" if graphs != count else calls)
+    return "".join(f", {part}" for part in parts)
 
 
 def _graph_size(model: ModelSpec) -> int:
