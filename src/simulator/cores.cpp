@@ -15,6 +15,11 @@ constexpr std::chrono::microseconds kWakeTime{80};
 // The waiter needs longer than the core to wake.
 constexpr std::chrono::microseconds kNudgeBefore{120};
 
+// Covers what a program does between two runs.
+constexpr std::chrono::microseconds kLongestIdleSpin{200};
+// Longer computations do not end when they are expected to, nor does it matter.
+constexpr std::chrono::milliseconds kForeseeable{5};
+
 thread_local bool on_core = false;
 
 }  // namespace
@@ -47,7 +52,7 @@ void SimulatedDevice::dispatch(Bells& bells) {
 void SimulatedDevice::run_core(int index) {
   on_core = true;
   static_cast<void>(::prctl(PR_SET_TIMERSLACK, 1UL));  // ns, this thread only; 50 µs otherwise
-  SpinBudget budget;
+  SpinBudget budget(kLongestIdleSpin);
   std::unique_lock lock(mutex_);
   Core& core = *cores_[static_cast<std::size_t>(index)];
   while (true) {
@@ -60,11 +65,10 @@ void SimulatedDevice::run_core(int index) {
     if (stopping_) break;
     lock.unlock();
     const auto start = Clock::now();
-    if (!core.work.spin_until(start + budget.spin_time())) {
-      static_cast<void>(core.work.sleep_until(std::nullopt));
-    }
+    const bool spun_enough = core.work.spin_until(start + budget.spin_time());
+    if (!spun_enough) static_cast<void>(core.work.sleep_until(std::nullopt));
     core.work.reset();
-    budget.waited(Clock::now() - start);
+    budget.waited(Clock::now() - start, spun_enough);
     lock.lock();
   }
   lock.unlock();
@@ -131,8 +135,9 @@ int32_t SimulatedDevice::run_call(Task& task, Operation& operation) {
       task.call + 1 == operation.call_count() && task.operation + 1 == task.operations.size();
   const auto begin = Clock::now();
   if (is_last) {
-    const auto usual = std::max<Clock::duration>(operation.least_time(task.call),
-                                                 operation.usual_time_of_last_call());
+    Clock::duration usual = operation.usual_time_of_last_call();
+    if (usual > kForeseeable) usual = Clock::duration(0);
+    usual = std::max<Clock::duration>(usual, operation.least_time(task.call));
     if (usual.count() > 0) task.expected_end = (begin + usual).time_since_epoch().count();
   }
   int32_t status = task.call == 0 ? faults.on_call(kRunFault) : HB_UCP_SUCCESS;
@@ -161,8 +166,7 @@ void SimulatedDevice::hold_cores(Task& task, Clock::time_point end, bool is_last
     task.done.nudge();
   }
   if (task.cancel.sleep_until(end - kWakeTime)) return;
-  while (!task.cancel.spin_until(end) && Clock::now() < end) {
-    if (task.cancel.sleep_until(end)) return;  // enough threads spin already
+  while (!task.cancel.is_rung() && Clock::now() < end) {
   }
 }
 

@@ -17,12 +17,14 @@ namespace {
 constexpr uint64_t kBpuCoreBits =
     HB_UCP_BPU_CORE_0 | HB_UCP_BPU_CORE_1 | HB_UCP_BPU_CORE_2 | HB_UCP_BPU_CORE_3;
 
-// A waiter spins that long at first, since most hand-overs are short …
-constexpr std::chrono::microseconds kFirstSpin{50};
+// A waiter spins at most that long at first, since many runs are short …
+constexpr std::chrono::microseconds kFirstSpin{100};
 // … wakes so long before the probable end, since waking takes its time, …
 constexpr std::chrono::microseconds kWakeBefore{120};
-// … and then spins that long.
+// … and then spins at most that long.
 constexpr std::chrono::microseconds kLastSpin{250};
+// For the callback to return.
+constexpr std::chrono::microseconds kDrainSpin{20};
 // How long exit waits for a core: one that computes a large node, or runs a callback.
 constexpr std::chrono::seconds kPatience{10};
 
@@ -40,7 +42,9 @@ SimulatedDevice::SimulatedDevice(const Profile& profile)
       memory_(static_cast<uint64_t>(profile.memory_mib) << 20U),
       owner_(::getpid()),
       trace_(profile_),
-      scheduler_(profile.core_mask(), profile.preemption) {}
+      scheduler_(profile.core_mask(), profile.preemption),
+      first_spin_(kFirstSpin),
+      last_spin_(kLastSpin) {}
 
 SimulatedDevice& SimulatedDevice::instance() {
   // Never destroyed: a forked child must not touch the cores, and exit has its own order
@@ -162,19 +166,35 @@ int32_t SimulatedDevice::wait(hbUCPTaskHandle_t handle, int32_t timeout_ms) {
 }
 
 // False when the deadline passed first.
-bool SimulatedDevice::await(Task& task, std::optional<Clock::time_point> deadline) const {
+bool SimulatedDevice::await(Task& task, std::optional<Clock::time_point> deadline) {
   const auto not_after_deadline = [&](Clock::time_point time) {
     return deadline ? std::min(time, *deadline) : time;
   };
-  if (task.done.spin_until(not_after_deadline(Clock::now() + kFirstSpin))) return true;
+  const auto begin = Clock::now();
+  if (task.done.spin_until(not_after_deadline(begin + first_spin_.spin_time()))) {
+    first_spin_.waited(Clock::now() - begin, true);
+    return true;
+  }
   while (true) {
     const auto now = Clock::now();
     if (deadline && now >= *deadline) return task.done.is_rung();
     const Clock::time_point expected{Clock::duration(task.expected_end.load())};
     const bool is_ahead = expected - kWakeBefore > now;
-    const auto end = is_ahead ? not_after_deadline(expected - kWakeBefore) : deadline;
-    if (task.done.sleep_until(end)) return true;
-    if (task.done.spin_until(not_after_deadline(Clock::now() + kLastSpin))) return true;
+    if (task.done.sleep_until(is_ahead ? not_after_deadline(expected - kWakeBefore) : deadline)) {
+      (is_ahead ? last_spin_ : first_spin_).waited(Clock::now() - (is_ahead ? now : begin), false);
+      return true;
+    }
+    // The end is near, or so is the deadline.
+    const auto woken = Clock::now();
+    const auto end = not_after_deadline(woken + last_spin_.spin_time());
+    const bool spun_enough = task.done.spin_until(end);
+    if (end == deadline) continue;
+    if (!spun_enough && !task.done.sleep_until(not_after_deadline(woken + 4 * kLastSpin))) {
+      last_spin_.waited(4 * kLastSpin, false);
+      continue;
+    }
+    last_spin_.waited(Clock::now() - woken, spun_enough);
+    return true;
   }
 }
 
@@ -205,7 +225,7 @@ int32_t SimulatedDevice::release(hbUCPTaskHandle_t handle) {
   bells.ring();
   // Until the device let go of the tensors.
   while (!in_own_callback && !task->drained.is_rung()) {
-    if (!task->drained.spin_until(Clock::now() + kFirstSpin)) {
+    if (!task->drained.spin_until(Clock::now() + kDrainSpin)) {
       static_cast<void>(task->drained.sleep_until(std::nullopt));
     }
   }

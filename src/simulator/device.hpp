@@ -77,7 +77,7 @@ class SimulatedDevice final : public Device {
   // device.cpp: the life of tasks.
   [[nodiscard]] TaskPtr find(hbUCPTaskHandle_t handle) const;
   [[nodiscard]] uint32_t cores_for(const Task& task, uint64_t backend) const;
-  [[nodiscard]] bool await(Task& task, std::optional<Clock::time_point> deadline) const;
+  [[nodiscard]] bool await(Task& task, std::optional<Clock::time_point> deadline);
   void enqueue(Task& task, Bells& bells);
   void cancel(Task& task, Bells& bells);
   void finish_task(Task& task, int32_t status, Bells& bells);
@@ -106,6 +106,8 @@ class SimulatedDevice final : public Device {
   uint64_t next_number_ = 1;
   bool stopping_ = false;
   std::atomic<int> packed_{0};
+  SpinBudget first_spin_;  // of waiters, after the submission
+  SpinBudget last_spin_;   // of waiters, when the end is near
 };
 
 // True on the thread of a core: what it waits for would wait for it.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How one thread waits for another: it spins for a moment, politely and with a bound, then sleeps.
+// How one thread waits for another: it spins for a bounded moment, then sleeps.
 #pragma once
 
 #include <atomic>
@@ -37,18 +37,22 @@ class Doorbell {
   std::condition_variable changed_;
 };
 
-// How long a thread that waits again and again had better spin before it sleeps: as long as that
-// helped lately, so that a process with little to do does not burn the CPU.
+// How long waiters of one kind had better spin before they sleep, learnt from how it went: not at
+// all when bells come late anyway, nor when spinning keeps those from running who would ring.
+// Threads may share one; a lost update does no harm.
 class SpinBudget {
  public:
-  [[nodiscard]] Clock::duration spin_time() const noexcept { return time_; }
-  // After each wait: how long it took.
-  void waited(Clock::duration time) noexcept;
+  explicit SpinBudget(std::chrono::microseconds longest) : longest_(longest), time_(longest) {}
+
+  [[nodiscard]] Clock::duration spin_time() noexcept;
+  // After each wait: how long it was, and whether spinning was enough.
+  void waited(Clock::duration time, bool spun_enough) noexcept;
 
  private:
-  Clock::duration time_ = kShortest;
-  static constexpr std::chrono::microseconds kShortest{10};
-  static constexpr std::chrono::microseconds kLongest{200};
+  const Clock::duration longest_;
+  std::atomic<Clock::duration> time_;
+  std::atomic<int> misses_{0};  // bells in a row that came soon, but not while spinning
+  std::atomic<int> rests_{0};   // waits since then that did not spin
 };
 
 }  // namespace hbm::simulator
