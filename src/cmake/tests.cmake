@@ -59,3 +59,4 @@ hbm_test(abi_random_jobs_test
 target_link_libraries(abi_random_jobs_test PRIVATE Threads::Threads)
 
 include("${CMAKE_CURRENT_LIST_DIR}/conformance.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/fuzz.cmake")

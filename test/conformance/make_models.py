@@ -292,11 +292,8 @@ def replace_graph(model: ModelSpec, bytes_: bytes) -> ModelSpec:
     return ModelSpec(model.name, bytes_, model.inputs, model.outputs)
 
 
-def main() -> None:
-    """Writes all files."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    folder: Path = parser.parse_args().folder
+def write_all(folder: Path) -> None:
+    """Writes every file of the suite into the folder, which is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
     makers = (basic, twin, nv12, head, quantized, dynamic, slow, calls, cores)
     files = {maker.__name__: maker() for maker in makers}
@@ -307,6 +304,13 @@ def main() -> None:
     for name, content in files.items():
         model_file.write(folder / f"{name}.hbm", content)
     broken(folder)
+
+
+def main() -> None:
+    """Writes the files into the folder of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    write_all(parser.parse_args().folder)
 
 
 if __name__ == "__main__":
