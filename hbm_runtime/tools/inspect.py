@@ -74,7 +74,10 @@ def print_tables(content: ModelFile, console: Any) -> None:
 
 
 def print_model(model: ModelSpec, console: Any) -> None:
-    """Print the table of one model's tensors, then the descriptions."""
+    """Print a line about one model, the table of its tensors, then the descriptions."""
+    cores = f"{model.core_count} core{'s' if model.core_count > 1 else ''}"
+    title = f"{model.name}: {_graph_size(model):,} bytes of graph, {cores}{_timing(model)}"
+    console.print(title, markup=False, highlight=False)
     console.print(_model_table(model))
     described = [("", model.description)]
     described += [(f"{t.name}: ", t.description) for t in (*model.inputs, *model.outputs)]
@@ -85,11 +88,7 @@ def print_model(model: ModelSpec, console: Any) -> None:
 
 def _model_table(model: ModelSpec) -> Any:
     escape = require("rich.markup").escape
-    table = require("rich.table").Table(
-        title=f"{escape(model.name)}: {_graph_size(model):,} bytes of graph, "
-        f"{model.core_count} core{'s' if model.core_count > 1 else ''}{_timing(model)}",
-        title_justify="left",
-    )
+    table = require("rich.table").Table()
     tensors = (*model.inputs, *model.outputs)
     headings = ["", "tensor", "type", "shape", "strides", "bytes"]
     if any(tensor.quanti_type != model_file.QUANTI_NONE for tensor in tensors):

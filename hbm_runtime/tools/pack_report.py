@@ -40,7 +40,12 @@ def print_report(output: Path, packed: Sequence[PackedJob], console: Any) -> Non
         if job.comparison is None:
             console.print(f"not compared with the ONNX model: {job.why_not}", markup=False)
         else:
-            console.print(_agreement_table(job.source, job.comparison))
+            title = (
+                f"agreement with {job.source.name} on onnxruntime {engine.version()},"
+                f" fed with {job.comparison.inputs}"
+            )
+            console.print(title, markup=False, highlight=False)
+            console.print(_agreement_table(job.comparison))
         for line in _calls_lines(job):
             console.print(line, markup=False, highlight=False)
     size = output.stat().st_size
@@ -70,15 +75,9 @@ def as_json(output: Path, content: ModelFile, packed: Sequence[PackedJob]) -> di
     return report
 
 
-def _agreement_table(source: Path, comparison: Comparison) -> Any:
+def _agreement_table(comparison: Comparison) -> Any:
     escape = require("rich.markup").escape
-    table = require("rich.table").Table(
-        title=escape(
-            f"agreement with {source.name} on onnxruntime {engine.version()},"
-            f" fed with {comparison.inputs}"
-        ),
-        title_justify="left",
-    )
+    table = require("rich.table").Table()
     for heading in ("output", "largest value", "largest difference", "cosine"):
         table.add_column(heading, overflow="fold")
     for output in comparison.outputs:

@@ -205,6 +205,6 @@ def no_name_twice(option: str, pairs: list[tuple[str, Parsed]]) -> dict[str, Par
     result: dict[str, Parsed] = {}
     for name, value in pairs:
         if name in result:
-            raise ValueError(f"{option} names {name!r} twice")
+            raise ValueError(f"{option} {f'names {name!r}' if name else 'is given'} twice")
         result[name] = value
     return result
