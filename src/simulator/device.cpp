@@ -160,6 +160,7 @@ int32_t SimulatedDevice::wait(hbUCPTaskHandle_t handle, int32_t timeout_ms) {
   }
   std::optional<Clock::time_point> deadline;
   if (timeout_ms > 0) deadline = Clock::now() + std::chrono::milliseconds(timeout_ms);
+  lend_thread(*task, deadline);
   const bool done = await(*task, deadline);
   task->has_waiter = false;
   return done ? task->status : HB_UCP_TASK_TIMEOUT;
@@ -256,6 +257,7 @@ int32_t SimulatedDevice::run_and_wait(std::shared_ptr<Operation> operation) {
     enqueue(*task, bells);
   }
   bells.ring();
+  lend_thread(*task, std::nullopt);
   static_cast<void>(await(*task, std::nullopt));
   return task->status;
 }
@@ -312,6 +314,9 @@ void SimulatedDevice::shut_down() noexcept {
       log(LogLevel::kError, "a core is still busy at exit, with a callback or the engine");
       core->thread.detach();
     }
+  }
+  while (lent_threads_ > 0 && Clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
 

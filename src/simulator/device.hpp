@@ -88,6 +88,8 @@ class SimulatedDevice final : public Device {
   void dispatch(Bells& bells);
   void run_core(int index);
   void run_task(std::unique_lock<std::mutex>& lock, TaskPtr task);
+  [[nodiscard]] bool may_lend(const Task& task, std::optional<Clock::time_point> deadline) const;
+  void lend_thread(Task& task, std::optional<Clock::time_point> deadline);
   [[nodiscard]] int32_t run_call(Task& task, Operation& operation);
   void hold_cores(Task& task, Clock::time_point end, bool is_last) const;
   void begin_to_run(Task& task);
@@ -105,6 +107,7 @@ class SimulatedDevice final : public Device {
   std::vector<std::unique_ptr<Core>> cores_;
   uint64_t next_number_ = 1;
   bool stopping_ = false;
+  std::atomic<int> lent_threads_{0};
   std::atomic<int> packed_{0};
   SpinBudget first_spin_;  // of waiters, after the submission
   SpinBudget last_spin_;   // of waiters, when the end is near

@@ -32,7 +32,7 @@ class Operation {
   [[nodiscard]] virtual int core_count() const noexcept = 0;
   // How long a call keeps its cores busy at least.
   [[nodiscard]] virtual std::chrono::microseconds least_time(uint32_t call) const noexcept = 0;
-  // How long the last call took lately; 0 when that is not known.
+  // How long the last call took lately; 0 when that is not known or depends on the input.
   [[nodiscard]] virtual std::chrono::nanoseconds usual_time_of_last_call() const noexcept = 0;
 
   // Runs on a core's thread, call after call, not always on the same thread; returns a status.

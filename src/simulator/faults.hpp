@@ -32,6 +32,7 @@ class Faults {
 
   // Replaces all rules and counts from 1 again; on an error nothing changes and its text is given.
   [[nodiscard]] std::optional<std::string> set(std::string_view rules);
+  [[nodiscard]] bool any() const noexcept { return any_.load(std::memory_order_relaxed); }
   // Counts a call, waits if a rule says so, and gives the status to fail with, or 0.
   [[nodiscard]] int32_t on_call(std::string_view function);
   // As on_call(), for a function call that a core is about to run.

@@ -36,6 +36,7 @@ class Inference final : public Operation {
     return model_->calls[call].least_time;
   }
   [[nodiscard]] std::chrono::nanoseconds usual_time_of_last_call() const noexcept override {
+    if (model_->is_dynamic) return std::chrono::nanoseconds(0);
     return std::chrono::nanoseconds(model_->usual_ns_of_last_call.load(std::memory_order_relaxed));
   }
   [[nodiscard]] int32_t run_call(uint32_t call) noexcept override;

@@ -28,6 +28,12 @@ std::vector<BorderTensor> make_border(const std::vector<TensorSpec>& specs) {
   return border;
 }
 
+bool has_open_shape(const std::vector<TensorSpec>& tensors) {
+  return std::any_of(tensors.begin(), tensors.end(), [](const TensorSpec& tensor) {
+    return std::find(tensor.shape.begin(), tensor.shape.end(), -1) != tensor.shape.end();
+  });
+}
+
 // Joins the graphs of a model's calls by the names of their values.
 class CallLinker {
  public:
@@ -140,6 +146,7 @@ Model::Model(const ModelSpec& spec, const std::byte* file)
       description(spec.description),
       core_count(static_cast<int>(spec.core_count)),
       preemptible(spec.max_time_per_fc_us > 0),
+      is_dynamic(has_open_shape(spec.inputs)),
       inputs(make_border(spec.inputs)),
       outputs(make_border(spec.outputs)) {
   CallLinker linker(*this);

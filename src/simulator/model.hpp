@@ -48,6 +48,7 @@ class Model {
   std::string description;
   int core_count;
   bool preemptible;  // has function-call boundaries
+  bool is_dynamic;   // its work depends on the shapes that the caller chooses
   std::vector<BorderTensor> inputs;
   std::vector<BorderTensor> outputs;
   std::vector<FunctionCall> calls;
