@@ -102,14 +102,16 @@ def _progress(name: str) -> Iterator[Progress]:
     """Shows steps on the terminal, on stderr, and nothing where that is none."""
     rich = require("rich.progress")
     console = require("rich.console").Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda *_: None
+        return
     columns = (
         rich.SpinnerColumn(),
         rich.TextColumn("{task.description}", markup=False),
         rich.BarColumn(),
         rich.TimeElapsedColumn(),
     )
-    hidden = not console.is_terminal  # it would leave an empty line
-    with rich.Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+    with rich.Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None)
 
         def show(text: str, done: int, total: int) -> None:

@@ -335,3 +335,16 @@ def test_the_model_argument_is_a_model(tmp_path: Path) -> None:
     model = ModelProto()
     model.ParseFromString((tmp_path / "add.onnx").read_bytes())
     assert pack("add.onnx").models[0].graph == model.SerializeToString()
+
+
+def test_progress_is_shown_on_a_terminal_and_nowhere_else(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack("add.onnx")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("FORCE_COLOR", "1")  # by which rich takes a pipe for a terminal
+    monkeypatch.setenv("TERM", "xterm")
+    pack("--model", "a=add.onnx", "--model", "b=conv.onnx")
+    shown = capsys.readouterr().err
+    assert "a: comparing with the ONNX model" in shown
+    assert "b: comparing with the ONNX model" in shown

@@ -57,10 +57,11 @@ def quantize_network(
             network = _folded(network, package, Path(folder))
         name_nodes(network)
         nodes = _nodes_to_quantize(network, exclude)
-        target = Path(folder) / "quantized.onnx"
+        named, target = Path(folder) / "named.onnx", Path(folder) / "quantized.onnx"
+        onnx.save_model(network, str(named))  # ONNX Runtime 1.20 loses weights of models in memory
         try:
             tools.quantize_static(
-                network,
+                str(named),
                 str(target),
                 _Reader(samples, progress),
                 quant_format=tools.QuantFormat.QDQ,
