@@ -365,8 +365,8 @@ void check_data_types(void) {
     for (int32_t i = 0; i < job.input_count; ++i) {
       unsigned char* bytes = input_data(&job, i);
       for (int64_t k = 0; k < 5 * kSizes[i]; ++k) {
-        bytes[k] = kTypes[i] == HB_DNN_TENSOR_TYPE_BOOL8 ? (unsigned char)(k % 2)
-                                                         : (unsigned char)(i * 40 + k * 3 + 1);
+        const int64_t value = kTypes[i] == HB_DNN_TENSOR_TYPE_BOOL8 ? k % 2 : i * 40 + k * 3 + 1;
+        bytes[k] = (unsigned char)(value & 0xFF);
       }
     }
     EXPECT_OK(job_run(&job));
