@@ -79,10 +79,9 @@ def settings(folder: Path) -> dict[str, str]:
 
 
 def _prepended(name: str, path: str) -> str:
-    """The variable's value with the path before all others, once."""
+    """The variable's value with the path before all others, and nowhere else."""
     if os.pathsep in path:
         raise ToolError(f"{path!r} holds a {os.pathsep!r}, which separates the entries of {name}")
     old = os.environ.get(name, "")
-    if path in old.split(os.pathsep):
-        return old
-    return f"{path}{os.pathsep}{old}" if old else path
+    others = [entry for entry in old.split(os.pathsep) if entry != path] if old else []
+    return os.pathsep.join([path, *others])

@@ -38,6 +38,13 @@ def test_what_was_set_stays_behind_the_simulator(tmp_path: Path) -> None:
     assert bash(script, tmp_path).stdout == f"{SIMULATOR}:/first:/second\n"
 
 
+def test_simulator_is_first_also_where_it_was_last(tmp_path: Path) -> None:
+    script = (
+        f"export LIBRARY_PATH=/first:{shlex.quote(str(SIMULATOR))}\n{PREPARE}\necho $LIBRARY_PATH"
+    )
+    assert bash(script, tmp_path).stdout == f"{SIMULATOR}:/first\n"
+
+
 def test_said_twice_nothing_changes(tmp_path: Path) -> None:
     names = "$LD_LIBRARY_PATH $LIBRARY_PATH $C_INCLUDE_PATH $CMAKE_PREFIX_PATH $HBM_SIM_ENGINE"
     first, second = bash(
