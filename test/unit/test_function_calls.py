@@ -17,7 +17,7 @@ from hbm_runtime.model_file import CallSpec, ModelSpec
 from hbm_runtime.tools.errors import ToolError
 from hbm_runtime.tools.packing import calls, engine
 from hbm_runtime.tools.packing.build import pack_model
-from hbm_runtime.tools.packing.calls import check_calls, plan_calls, run_calls
+from hbm_runtime.tools.packing.calls import CallRunner, check_calls, plan_calls
 from hbm_runtime.tools.packing.cut import Cutter
 from hbm_runtime.tools.packing.options import OutputQuantization, PackOptions
 
@@ -88,7 +88,7 @@ def test_the_calls_compute_what_the_whole_does() -> None:
     packed = pack_model(source, PackOptions("m", max_time_per_fc_us=AS_FINE_AS_POSSIBLE))
     assert len(packed.spec.calls) > 1
     inputs = random_input()
-    found = run_calls(packed.spec.calls, inputs)["y"]
+    found = CallRunner(packed.spec.calls).run(inputs)["y"]
     expected = whole(source, inputs)["y"]
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
 
@@ -118,7 +118,7 @@ def test_the_largest_intermediate_value_may_be_an_output_too() -> None:
     made = [value.name for graph in graphs_of(spec) for value in graph.graph.output]
     assert made.count("v0") == made.count("y") == 1
     inputs = random_input((32, 32))
-    values = run_calls(spec.calls, inputs)
+    values = CallRunner(spec.calls).run(inputs)
     np.testing.assert_array_equal(values["v0"], inputs["x"])
 
 
@@ -147,7 +147,7 @@ def test_what_a_branch_reads_crosses_a_cut() -> None:
     branch = next(graph for graph in graphs_of(spec) if "If" in operators(graph))
     assert {"first", "x", "yes"} <= {value.name for value in branch.graph.input}
     fed = {**random_input(size), "yes": np.array([True])}
-    np.testing.assert_array_equal(run_calls(spec.calls, fed)["y"], whole(source, fed)["y"])
+    np.testing.assert_array_equal(CallRunner(spec.calls).run(fed)["y"], whole(source, fed)["y"])
 
 
 def test_what_is_no_tensor_is_not_handed_over() -> None:
@@ -196,7 +196,7 @@ def test_renamed_nv12_and_quantised_models_can_be_cut() -> None:
         "luma": random.integers(0, 256, (1, 32, 48, 1), np.uint8),
         "x_uv": random.integers(0, 256, (1, 16, 24, 2), np.uint8),
     }
-    assert run_calls(spec.calls, fed)["out"].dtype == np.int8
+    assert CallRunner(spec.calls).run(fed)["out"].dtype == np.int8
 
 
 def test_a_dynamic_model_can_be_cut() -> None:
@@ -217,7 +217,21 @@ def test_a_dynamic_model_can_be_cut() -> None:
     assert len(spec.calls) == 2
     for rows in (1, 9):
         inputs = random_input((rows, 8))
-        np.testing.assert_array_equal(run_calls(spec.calls, inputs)["y"], inputs["x"])
+        np.testing.assert_array_equal(CallRunner(spec.calls).run(inputs)["y"], inputs["x"])
+
+
+def test_an_output_that_is_a_constant_comes_from_the_last_call() -> None:
+    source = tiny_models.slow(3, 32)
+    source.graph.output.append(tiny_models.value("one", (32, 32)))
+    spec = tiny_models.pack(source, max_time_per_fc_us=AS_FINE_AS_POSSIBLE)
+    assert [value.name for value in graphs_of(spec)[-1].graph.output] == ["y", "one"]
+
+
+def test_a_long_chain_is_divided_evenly() -> None:
+    cutter = Cutter(tiny_models.slow(4000, 2))
+    assert len(cutter.positions) == 3999
+    assert cutter.split(0, 4000, 4) == [(0, 1000), (1000, 2000), (2000, 3000), (3000, 4000)]
+    assert cutter.split(7, 8, 4) == [(7, 8)]
 
 
 # -- time ------------------------------------------------------------------------------------------
@@ -284,7 +298,7 @@ def test_calls_that_compute_something_else_are_noticed() -> None:
     source = tiny_models.slow(4, 32)
     found = plan(source, AS_FINE_AS_POSSIBLE, 0)
     inputs = random_input((32, 32))
-    assert check_calls(source, found, {}, inputs) == 0.0
+    assert check_calls(source, found, {}, [inputs]) == 0.0
 
     wrong = onnx.load_from_string(found.calls[2].graph)
     tensor = wrong.graph.initializer[0]
@@ -292,7 +306,7 @@ def test_calls_that_compute_something_else_are_noticed() -> None:
     changed = [*found.calls]
     changed[2] = CallSpec(wrong.SerializeToString())
     with pytest.raises(ToolError, match="output 'y' of the model cut into calls differs by"):
-        check_calls(source, found._replace(calls=tuple(changed)), {}, inputs)
+        check_calls(source, found._replace(calls=tuple(changed)), {}, [inputs])
 
 
 # -- on the simulator ------------------------------------------------------------------------------
@@ -307,7 +321,7 @@ def test_the_simulator_runs_the_calls(tmp_path: Path) -> None:
     timed = tiny_models.pack(source, "timed", latency_us=1000, max_time_per_fc_us=100)
     runtime = HB_HBMRuntime(str(tiny_models.save(tmp_path / "cut.hbm", cut.spec, timed)))
     inputs = random_input()
-    expected = run_calls(cut.spec.calls, inputs)["y"]
+    expected = CallRunner(cut.spec.calls).run(inputs)["y"]
     np.testing.assert_array_equal(runtime.run(inputs, model_name="cut")["cut"]["y"], expected)
     found = runtime.run(inputs, model_name="timed")["timed"]["y"]
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())

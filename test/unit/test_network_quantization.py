@@ -18,7 +18,7 @@ from hbm_runtime.model_file import DATA_TYPE_NAMES
 from hbm_runtime.tools.errors import ToolError
 from hbm_runtime.tools.packing import agreement, real_input
 from hbm_runtime.tools.packing.build import Packed, pack_model
-from hbm_runtime.tools.packing.calls import run_calls
+from hbm_runtime.tools.packing.calls import CallRunner
 from hbm_runtime.tools.packing.network_quantization import name_nodes
 from hbm_runtime.tools.packing.options import OutputQuantization, PackOptions, PictureOptions
 
@@ -246,7 +246,7 @@ def test_a_quantised_network_is_cut_at_stored_integers_only(pictures: Path) -> N
     sample = next(
         iter(real_input.RealInput(pictures, "--check", result.network_inputs, options))
     ).packed
-    assert run_calls(result.spec.calls, sample)["v6"].dtype == np.int8
+    assert CallRunner(result.spec.calls).run(sample)["v6"].dtype == np.int8
 
 
 # -- real input ------------------------------------------------------------------------------------

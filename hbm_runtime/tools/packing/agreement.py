@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,7 +83,6 @@ def compare(source: ModelProto, packed: Packed, options: PackOptions) -> Compari
     text, samples = _samples(packed, options)
     merged: dict[str, OutputAgreement] = {}
     cosines: dict[str, _Cosine] = {}
-    cut_difference: float | None = None
     try:
         source_engine = engine.load(source, "the model")
     except ToolError as error:
@@ -104,15 +102,15 @@ def compare(source: ModelProto, packed: Packed, options: PackOptions) -> Compari
                 cosines.setdefault(spec.name, _Cosine()),
             )
             merged[spec.name] = _merged(merged.get(spec.name, agreement), agreement)
-        if packed.plan is not None and sum(bool(c.graph) for c in packed.spec.calls) > 1:
-            gap = check_calls(
-                packed.graph, packed.plan, steps_of(packed.spec.outputs), sample.packed
-            )
-            cut_difference = max(cut_difference or 0.0, gap)
+    cut_difference = None
+    if packed.plan is not None and sum(bool(call.graph) for call in packed.spec.calls) > 1:
+        steps = steps_of(packed.spec.outputs)
+        fed = (sample.packed for sample in samples)
+        cut_difference = check_calls(packed.graph, packed.plan, steps, fed)
     return Comparison(list(merged.values()), text, cut_difference)
 
 
-def _samples(packed: Packed, options: PackOptions) -> tuple[str, Iterable[Sample]]:
+def _samples(packed: Packed, options: PackOptions) -> tuple[str, list[Sample]]:
     """What both graphs are fed, in words and one by one."""
     for option, path in (
         ("--check", options.check),
@@ -126,7 +124,7 @@ def _samples(packed: Packed, options: PackOptions) -> tuple[str, Iterable[Sample
         first = next(usable, None)
         if first is not None:
             count = min(len(real), _MOST_SAMPLES)
-            return f"{count} of {path}", itertools.chain([first], usable)
+            return f"{count} of {path}", [first, *usable]
         if option == "--check":
             raise ToolError(
                 f"--check {path}: these are the network's own values, from which no pixels can be"

@@ -110,7 +110,7 @@ def pack_model(
         typical = sample_input(network_inputs, options).packed
         plan = plan_calls(model, options.max_time_per_fc_us, options.latency_us, typical, progress)
         calls = plan.calls
-        check_calls(model, plan, steps_of(outputs), typical)
+        check_calls(model, plan, steps_of(outputs), [typical])
     spec = ModelSpec(
         options.name,
         inputs=inputs,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -98,34 +98,51 @@ def plan_calls(
     return CallPlan(tuple(calls), tuple(measured), whole_us, too_long, integers_cross)
 
 
-def run_calls(calls: Sequence[CallSpec], inputs: Mapping[str, Array]) -> dict[str, Array]:
-    """Run the graphs of a model one after the other, as the simulator does.
+class CallRunner:
+    """The graphs of a model, run one after the other as in the simulator.
 
     Args:
         calls: of a model.
-        inputs: of the model.
-
-    Returns:
-        Every value that was made, by name.
 
     Raises:
-        ToolError: the engine is missing, refuses a graph or fails.
+        ToolError: the engine is missing or refuses a graph.
     """
-    values: dict[str, Array] = dict(inputs)
-    for index, call in enumerate(calls):
-        if not call.graph:
-            continue
-        model = ModelProto()
-        model.ParseFromString(call.graph)
-        loaded = engine.load(model, f"the graph of call {index}")
-        if loaded is None:
-            raise ToolError("onnxruntime is not installed")
-        values.update(loaded.run({value.name: values[value.name] for value in model.graph.input}))
-    return values
+
+    def __init__(self, calls: Sequence[CallSpec]) -> None:
+        self._parts: list[tuple[engine.Engine, list[str]]] = []
+        for index, call in enumerate(calls):
+            if not call.graph:
+                continue
+            model = ModelProto()
+            model.ParseFromString(call.graph)
+            loaded = engine.load(model, f"the graph of call {index}")
+            if loaded is None:
+                raise ToolError("onnxruntime is not installed")
+            self._parts.append((loaded, [value.name for value in model.graph.input]))
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Run all of them.
+
+        Args:
+            inputs: of the model.
+
+        Returns:
+            The inputs and every value that was made, by name.
+
+        Raises:
+            ToolError: the engine fails.
+        """
+        values: dict[str, Array] = dict(inputs)
+        for loaded, names in self._parts:
+            values.update(loaded.run({name: values[name] for name in names}))
+        return values
 
 
 def check_calls(
-    model: ModelProto, plan: CallPlan, steps: Mapping[str, float], inputs: Mapping[str, Array]
+    model: ModelProto,
+    plan: CallPlan,
+    steps: Mapping[str, float],
+    samples: Iterable[Mapping[str, Array]],
 ) -> float:
     """Check that the calls compute what the whole graph does.
 
@@ -133,7 +150,7 @@ def check_calls(
         model: the whole packed graph.
         plan: its calls.
         steps: the scale of each output that is a quantised float, where rounding may differ by 1.
-        inputs: of the packed graph.
+        samples: inputs of the packed graph.
 
     Returns:
         The largest difference, as a part of the largest value of its output.
@@ -145,20 +162,23 @@ def check_calls(
     whole = engine.load(model, "the packed graph")
     if whole is None or sum(bool(call.graph) for call in plan.calls) == 1:
         return 0.0
-    found = run_calls(plan.calls, inputs)
+    runner = CallRunner(plan.calls)
     worst = 0.0
-    for name, expected in whole.run(inputs).items():
-        gap = _gap(expected, found[name])
-        largest = float(np.abs(np.nan_to_num(expected.astype(np.float64))).max(initial=0.0))
-        allowed = 0.0 if plan.integers_cross else TOLERANCE * max(largest, 1.0)
-        if name in steps and not plan.integers_cross:
-            allowed = max(allowed, 1.0)
-        if gap > allowed:
-            raise ToolError(
-                f"output {name!r} of the model cut into calls differs by {gap:.3g} from the whole"
-                f" model's, more than {allowed:.3g}; use a longer --max-time-per-fc or none"
-            )
-        worst = max(worst, gap / max(largest, 1e-30) if gap else 0.0)
+    for inputs in samples:
+        found = runner.run(inputs)
+        for name, expected in whole.run(inputs).items():
+            gap = _gap(expected, found[name])
+            largest = float(np.abs(np.nan_to_num(expected.astype(np.float64))).max(initial=0.0))
+            allowed = 0.0 if plan.integers_cross else TOLERANCE * max(largest, 1.0)
+            if name in steps and not plan.integers_cross:
+                allowed = max(allowed, 1.0)
+            if gap > allowed:
+                raise ToolError(
+                    f"output {name!r} of the model cut into calls differs by {gap:.3g} from the"
+                    f" whole model's, more than {allowed:.3g}; use a longer --max-time-per-fc or"
+                    " none"
+                )
+            worst = max(worst, gap / max(largest, 1e-30) if gap else 0.0)
     return worst
 
 

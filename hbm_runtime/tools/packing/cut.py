@@ -50,6 +50,7 @@ class Cutter:
             model: the graph, with its nodes in the order of execution; it is not changed.
         """
         self._model = model
+        self._shell = _without_graph(model)
         graph = model.graph
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
         self._sparse = {tensor.values.name: tensor for tensor in graph.sparse_initializer}
@@ -73,12 +74,7 @@ class Cutter:
         self._types = self._value_types()
         self.count = len(self._row)
         self.is_quantized = self._has_stored_values()
-        passing = {name: self._can_pass(name) for name in self._last_use}
-        self.positions = [
-            place
-            for place in range(1, self.count)
-            if all(passing[name] for name in self._cross(place))
-        ]
+        self.positions = self._find_positions()
         self._weights = [self._weight(self._nodes[index]) for index in self._row]
 
     def split(self, begin: int, end: int, parts: int) -> list[tuple[int, int]]:
@@ -128,9 +124,8 @@ class Cutter:
         inputs += [name for name in self._maker if name in used and self._maker[name] < begin]
 
         part = ModelProto()
-        part.CopyFrom(self._model)
+        part.CopyFrom(self._shell)
         graph = part.graph
-        graph.Clear()
         graph.name = f"{self._model.graph.name}/{begin}"
         graph.node.extend(self._nodes[index] for index in sorted({*static, *row}))
         graph.initializer.extend(t for name, t in self._constants.items() if name in used)
@@ -182,20 +177,29 @@ class Cutter:
         types.update(engine.value_types(self._model, unknown))
         return types
 
-    def _cross(self, place: int) -> list[str]:
-        return [name for name, last in self._last_use.items() if self._maker[name] < place <= last]
+    def _find_positions(self) -> list[int]:
+        users: dict[str, list[str]] = {}
+        for index in self._row:
+            for name in set(self._nodes[index].input):
+                users.setdefault(name, []).append(self._nodes[index].op_type)
+        barriers = [0] * (self.count + 1)  # changes of the number of values that must not cross
+        for name, last in self._last_use.items():
+            if not self._can_pass(name, users.get(name, [])):
+                barriers[self._maker[name] + 1] += 1
+                barriers[last + 1] -= 1
+        counts = list(itertools.accumulate(barriers))
+        return [place for place in range(1, self.count) if counts[place] == 0]
 
-    def _can_pass(self, name: str) -> bool:
+    def _can_pass(self, name: str, users: Sequence[str]) -> bool:
         value = self._types.get(name)
         if value is None or value.type.tensor_type.elem_type not in _PASSED_TYPES:
             return False
         maker = str(self._nodes[self._row[self._maker[name]]].op_type)
         if self.is_quantized:
             return maker == _QUANTIZE
-        users = [self._nodes[i] for i in self._row if name in self._nodes[i].input]
         if len(users) != 1 or maker == "Pad":
             return maker != "Pad"
-        return maker not in _FUSING or users[0].op_type not in _FUSED_BEHIND
+        return maker not in _FUSING or users[0] not in _FUSED_BEHIND
 
     def _has_stored_values(self) -> bool:
         for index in self._row:
@@ -233,6 +237,14 @@ class Cutter:
         for dim in self._dims(name):
             size *= dim
         return size
+
+
+def _without_graph(model: ModelProto) -> ModelProto:
+    """The versions and functions that every part needs, but no weights."""
+    shell = ModelProto(ir_version=model.ir_version)
+    shell.opset_import.extend(model.opset_import)
+    shell.functions.extend(model.functions)
+    return shell
 
 
 def _needed(graph: GraphProto, outputs: Iterable[str]) -> list[int]:
