@@ -220,6 +220,19 @@ def test_a_dynamic_model_can_be_cut() -> None:
         np.testing.assert_array_equal(CallRunner(spec.calls).run(inputs)["y"], inputs["x"])
 
 
+def test_an_input_that_nothing_uses_belongs_to_the_first_call(tmp_path: Path) -> None:
+    from hbm_runtime import HB_HBMRuntime
+
+    source = tiny_models.slow(3, 32)
+    source.graph.input.append(tiny_models.value("spare", (2,)))
+    spec = tiny_models.pack(source, max_time_per_fc_us=AS_FINE_AS_POSSIBLE)
+    inputs = [[value.name for value in graph.graph.input] for graph in graphs_of(spec)]
+    assert inputs == [["x", "spare"], ["v0"], ["v1"]]
+    runtime = HB_HBMRuntime(str(tiny_models.save(tmp_path / "m.hbm", spec)))
+    fed = {**random_input((32, 32)), "spare": np.zeros(2, np.float32)}
+    np.testing.assert_array_equal(runtime.run(fed)["tiny"]["y"], fed["x"])
+
+
 def test_an_output_that_is_a_constant_comes_from_the_last_call() -> None:
     source = tiny_models.slow(3, 32)
     source.graph.output.append(tiny_models.value("one", (32, 32)))

@@ -294,6 +294,29 @@ def test_a_real_check_is_made_of_an_unquantised_model_too(pictures: Path) -> Non
     assert comparison.outputs[0].cosine == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("fed", ["nv12", "rgb", "bgr", "gray", "featuremap"])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_real_pictures_reach_every_kind_of_input(
+    pictures: Path, fed: str, channels_last: bool
+) -> None:
+    how = PictureOptions("bgr", "limited", (10.0, 20.0, 30.0), (0.02,), fed=fed)
+    options = PackOptions("m", check=pictures, pictures={"x": how})
+    source = tiny_models.conv(24, 32, channels_last=channels_last)
+    (output,) = agreement.compare(source, pack_model(source, options), options).outputs
+    assert output.largest > 1
+    near = 0.01 if fed == "nv12" else 1e-6  # half a level may be rounded either way
+    assert output.difference <= near * output.largest
+
+
+def test_a_network_of_grey_levels_is_checked_on_colour_pictures(pictures: Path) -> None:
+    how = PictureOptions(fed="gray", mean=(128.0,))
+    options = PackOptions("m", check=pictures, pictures={"x": how})
+    source = tiny_models.identity((1, 1, 24, 32))
+    (output,) = agreement.compare(source, pack_model(source, options), options).outputs
+    assert output.is_exact
+    assert output.largest > 10
+
+
 # -- errors ----------------------------------------------------------------------------------------
 
 

@@ -102,6 +102,7 @@ def test_options_can_stand_in_a_file(tmp_path: Path) -> None:
         "\n"
         "--model b=conv.onnx\n"
     )
+    assert described(pack("add.onnx", "--description=@home").models[0])["DESCRIPTION"] == "@home"
     content = pack("@job.txt", "--march", "nash-e")
     assert (content.description, content.march) == ("for the lab", "nash-e")
     assert [model.name for model in content.models] == ["a", "b"]

@@ -71,6 +71,8 @@ class Cutter:
             for name in _uses(self._nodes[index]):
                 if name in self._maker:
                     self._last_use[name] = place
+        # The others go to the first part: each input of the model belongs to a graph.
+        self._used_inputs = {name for index in self._row for name in _uses(self._nodes[index])}
         self._types = self._value_types()
         self.count = len(self._row)
         self.is_quantized = self._has_stored_values()
@@ -120,7 +122,11 @@ class Cutter:
         static = self._static_nodes(used)
         for index in static:
             used |= set(_uses(self._nodes[index]))
-        inputs = [name for name in self._inputs if name in used]
+        inputs = [
+            name
+            for name in self._inputs
+            if name in used or (begin == 0 and name not in self._used_inputs)
+        ]
         inputs += [name for name in self._maker if name in used and self._maker[name] < begin]
 
         part = ModelProto()
