@@ -136,6 +136,19 @@ void read_inputs(const std::filesystem::path& path, std::size_t max_len) {
   corpus.push_back(current);
 }
 
+// Files alone are run and nothing else: to see a find again.
+int run_files(const std::vector<std::string>& files) {
+  for (const std::string& file : files) {
+    if (!std::filesystem::is_regular_file(file)) {
+      std::fprintf(stderr, "fuzz: there is no file %s\n", file.c_str());
+      return 2;
+    }
+    read_inputs(file, SIZE_MAX);
+    std::printf("fuzz: %s, %zu bytes: nothing found\n", file.c_str(), current.size());
+  }
+  return 0;
+}
+
 Options read_options(int argc, char** argv) {
   Options options;
   for (int index = 1; index < argc; ++index) {
@@ -270,6 +283,13 @@ int main(int argc, char** argv) {
   __sanitizer_set_death_callback(&on_death);
   std::signal(SIGALRM, &on_signal);
   std::signal(SIGABRT, &on_signal);
+  const auto is_folder = [](const std::string& path) {
+    return std::filesystem::is_directory(path);
+  };
+  if (!options.corpus.empty() &&
+      std::none_of(options.corpus.begin(), options.corpus.end(), is_folder)) {
+    return run_files(options.corpus);
+  }
   for (const std::string& path : options.corpus) read_inputs(path, options.max_len);
   if (corpus.empty()) corpus.emplace_back();
   std::printf("fuzz: %zu inputs reach %zu edges\n", corpus.size(), covered());
