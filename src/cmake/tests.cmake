@@ -41,13 +41,15 @@ target_link_libraries(cpp_test PRIVATE hbm_core)
 
 # These link against our pair as any program for the ABI does.
 hbm_test(abi_test
+  "${HBM_TEST_DIR}/abi/calls_test.cpp"
   "${HBM_TEST_DIR}/abi/memory_test.cpp"
   "${HBM_TEST_DIR}/abi/model_test.cpp"
   "${HBM_TEST_DIR}/abi/task_test.cpp"
   "${HBM_TEST_DIR}/abi/tensor_test.cpp")
 hbm_test(abi_order_test "${HBM_TEST_DIR}/abi/order_test.cpp")
 hbm_test(abi_cores_test "${HBM_TEST_DIR}/abi/cores_test.cpp")
-foreach(name abi_test abi_order_test abi_cores_test)
+hbm_test(abi_environment_test "${HBM_TEST_DIR}/abi/environment_test.cpp")
+foreach(name abi_test abi_order_test abi_cores_test abi_environment_test)
   target_link_libraries(${name} PRIVATE dnn hbucp)
 endforeach()
 
