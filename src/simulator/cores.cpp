@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The threads of the simulated cores: they run what the scheduler gives them, call by call.
-#include <pthread.h>
 #include <sys/prctl.h>
 
 #include <algorithm>
-#include <cfenv>
 
+#include "default_floats.hpp"
 #include "device.hpp"
 #include "faults.hpp"
 
@@ -22,40 +21,7 @@ constexpr std::chrono::microseconds kLongestIdleSpin{200};
 // Longer computations do not end when they are expected to, nor does it matter.
 constexpr std::chrono::milliseconds kForeseeable{5};
 
-// A waiter computes itself what takes no longer than that, and no longer than a part of its
-// time-out; its thread must have a stack that the engine can live on.
-constexpr std::chrono::milliseconds kLongestLoan{10};
-constexpr int kLoanPartOfTimeout = 4;
-constexpr std::size_t kLeastStack = 1U << 20U;  // bytes
-
 thread_local bool on_core = false;
-
-bool has_large_stack() noexcept {
-  thread_local const bool is_large = [] {
-    pthread_attr_t attributes;
-    if (::pthread_getattr_np(::pthread_self(), &attributes) != 0) return false;
-    std::size_t size = 0;
-    const bool known = ::pthread_attr_getstacksize(&attributes, &size) == 0;
-    ::pthread_attr_destroy(&attributes);
-    return known && size >= kLeastStack;
-  }();
-  return is_large;
-}
-
-// Rounding and denormals as the engine expects them, whatever the program set for its threads.
-class DefaultFloats {
- public:
-  DefaultFloats() noexcept {
-    std::fegetenv(&before_);
-    std::fesetenv(FE_DFL_ENV);
-  }
-  DefaultFloats(const DefaultFloats&) = delete;
-  DefaultFloats& operator=(const DefaultFloats&) = delete;
-  ~DefaultFloats() { std::fesetenv(&before_); }
-
- private:
-  std::fenv_t before_{};
-};
 
 }  // namespace
 
@@ -109,33 +75,6 @@ void SimulatedDevice::run_core(int index) {
   }
   lock.unlock();
   core.ended.ring();
-}
-
-// Not what calls back, which happens on the device's own threads, nor what may take long.
-bool SimulatedDevice::may_lend(const Task& task, std::optional<Clock::time_point> deadline) const {
-  if (task.callback != nullptr || task.operations.size() > 1 || Faults::instance().any()) {
-    return false;
-  }
-  const Operation& operation = *task.operations[0];
-  if (operation.call_count() > 1) return false;
-  const auto usual = operation.usual_time_of_last_call();
-  const Clock::duration time = std::max<Clock::duration>(usual, operation.least_time(0));
-  if (usual.count() == 0 || time > kLongestLoan) return false;
-  return !deadline || Clock::now() + kLoanPartOfTimeout * time < *deadline;
-}
-
-// A thread that is about to wait takes the place of the task's core if that still wakes up: no
-// thread has to be woken then, and the data stay in the caches where they are.
-void SimulatedDevice::lend_thread(Task& task, std::optional<Clock::time_point> deadline) {
-  std::unique_lock lock(mutex_);
-  if (stopping_ || task.state != TaskState::kRunning) return;
-  Core& core = *cores_[static_cast<std::size_t>(__builtin_ctz(task.cores))];
-  if (core.task != &task || !may_lend(task, deadline) || !has_large_stack()) return;
-  core.task = nullptr;
-  ++lent_threads_;
-  const DefaultFloats floats;
-  run_task(lock, task.shared_from_this());
-  --lent_threads_;
 }
 
 void SimulatedDevice::run_task(std::unique_lock<std::mutex>& lock, TaskPtr task) {

@@ -17,12 +17,6 @@ namespace {
 constexpr uint64_t kBpuCoreBits =
     HB_UCP_BPU_CORE_0 | HB_UCP_BPU_CORE_1 | HB_UCP_BPU_CORE_2 | HB_UCP_BPU_CORE_3;
 
-// A waiter spins at most that long at first, since many runs are short …
-constexpr std::chrono::microseconds kFirstSpin{100};
-// … wakes so long before the probable end, since waking takes its time, …
-constexpr std::chrono::microseconds kWakeBefore{120};
-// … and then spins at most that long.
-constexpr std::chrono::microseconds kLastSpin{250};
 // For the callback to return.
 constexpr std::chrono::microseconds kDrainSpin{20};
 // How long exit waits for a core: one that computes a large node, or runs a callback.
@@ -42,13 +36,11 @@ SimulatedDevice::SimulatedDevice(const Profile& profile)
       memory_(static_cast<uint64_t>(profile.memory_mib) << 20U),
       owner_(::getpid()),
       trace_(profile_),
-      scheduler_(profile.core_mask(), profile.preemption),
-      first_spin_(kFirstSpin),
-      last_spin_(kLastSpin) {}
+      scheduler_(profile.core_mask(), profile.preemption) {}
 
 SimulatedDevice& SimulatedDevice::instance() {
   // Never destroyed: a forked child must not touch the cores, and exit has its own order
-  // (model.cpp).
+  // (loaded_graph.cpp).
   static SimulatedDevice& device = *std::make_unique<SimulatedDevice>(read_profile()).release();
   static const ExitGuard guard;
   return device;
@@ -138,67 +130,6 @@ int32_t SimulatedDevice::submit(hbUCPTaskHandle_t handle, const hbUCPSchedParam*
   return HB_UCP_SUCCESS;
 }
 
-int32_t SimulatedDevice::wait(hbUCPTaskHandle_t handle, int32_t timeout_ms) {
-  TaskPtr task;
-  {
-    const std::lock_guard lock(mutex_);
-    task = find(handle);
-    if (task == nullptr || task->state == TaskState::kCreated) return HB_UCP_TASK_HANDLE_INVALID;
-    if (task->state == TaskState::kDone) return task->status;
-    if (is_core_thread()) {
-      log(LogLevel::kError,
-          "hbUCPWaitTaskDone in a callback: the core that calls back would wait for itself");
-      return HB_UCP_API_USE_ERROR;
-    }
-    if (task->has_waiter.exchange(true)) {
-      log(LogLevel::kError,
-          "hbUCPWaitTaskDone: another thread waits for this task of model '%s' already; boards "
-          "wake only one of them, the other one sleeps on",
-          task->operations[0]->model().c_str());
-      return HB_UCP_API_USE_ERROR;
-    }
-  }
-  std::optional<Clock::time_point> deadline;
-  if (timeout_ms > 0) deadline = Clock::now() + std::chrono::milliseconds(timeout_ms);
-  lend_thread(*task, deadline);
-  const bool done = await(*task, deadline);
-  task->has_waiter = false;
-  return done ? task->status : HB_UCP_TASK_TIMEOUT;
-}
-
-// False when the deadline passed first.
-bool SimulatedDevice::await(Task& task, std::optional<Clock::time_point> deadline) {
-  const auto not_after_deadline = [&](Clock::time_point time) {
-    return deadline ? std::min(time, *deadline) : time;
-  };
-  const auto begin = Clock::now();
-  if (task.done.spin_until(not_after_deadline(begin + first_spin_.spin_time()))) {
-    first_spin_.waited(Clock::now() - begin, true);
-    return true;
-  }
-  while (true) {
-    const auto now = Clock::now();
-    if (deadline && now >= *deadline) return task.done.is_rung();
-    const Clock::time_point expected{Clock::duration(task.expected_end.load())};
-    const bool is_ahead = expected - kWakeBefore > now;
-    if (task.done.sleep_until(is_ahead ? not_after_deadline(expected - kWakeBefore) : deadline)) {
-      (is_ahead ? last_spin_ : first_spin_).waited(Clock::now() - (is_ahead ? now : begin), false);
-      return true;
-    }
-    // The end is near, or so is the deadline.
-    const auto woken = Clock::now();
-    const auto end = not_after_deadline(woken + last_spin_.spin_time());
-    const bool spun_enough = task.done.spin_until(end);
-    if (end == deadline) continue;
-    if (!spun_enough && !task.done.sleep_until(not_after_deadline(woken + 4 * kLastSpin))) {
-      last_spin_.waited(4 * kLastSpin, false);
-      continue;
-    }
-    last_spin_.waited(Clock::now() - woken, spun_enough);
-    return true;
-  }
-}
-
 int32_t SimulatedDevice::set_callback(hbUCPTaskHandle_t handle, hbUCPTaskDoneCb callback,
                                       void* user_data) {
   if (callback == nullptr) return HB_UCP_INVALID_ARGUMENT;
@@ -231,35 +162,6 @@ int32_t SimulatedDevice::release(hbUCPTaskHandle_t handle) {
     }
   }
   return HB_UCP_SUCCESS;
-}
-
-int32_t SimulatedDevice::run_and_wait(std::shared_ptr<Operation> operation) {
-  if (operation->core_count() > 1) {
-    log(LogLevel::kError,
-        "model '%s' runs on %d cores at once: make a task and name the cores when it is submitted",
-        operation->model().c_str(), operation->core_count());
-    return HB_UCP_INVALID_ARGUMENT;
-  }
-  if (is_core_thread()) {
-    log(LogLevel::kError,
-        "hbDNNInferV2 without a task in a callback: the core that calls back would wait for "
-        "itself");
-    return HB_UCP_API_USE_ERROR;
-  }
-  const auto task = std::make_shared<Task>();
-  task->operations.push_back(std::move(operation));
-  Bells bells;
-  {
-    const std::lock_guard lock(mutex_);
-    if (stopping_) return HB_UCP_API_USE_ERROR;
-    task->number = next_number_++;
-    task->core_mask = profile_.core_mask();
-    enqueue(*task, bells);
-  }
-  bells.ring();
-  lend_thread(*task, std::nullopt);
-  static_cast<void>(await(*task, std::nullopt));
-  return task->status;
 }
 
 std::shared_ptr<Operation> SimulatedDevice::finished_operation(hbUCPTaskHandle_t handle,

@@ -77,19 +77,21 @@ class SimulatedDevice final : public Device {
   // device.cpp: the life of tasks.
   [[nodiscard]] TaskPtr find(hbUCPTaskHandle_t handle) const;
   [[nodiscard]] uint32_t cores_for(const Task& task, uint64_t backend) const;
-  [[nodiscard]] bool await(Task& task, std::optional<Clock::time_point> deadline);
   void enqueue(Task& task, Bells& bells);
   void cancel(Task& task, Bells& bells);
   void finish_task(Task& task, int32_t status, Bells& bells);
   void report_held() const;
+
+  // waiting.cpp: how threads wait for tasks.
+  [[nodiscard]] bool await(Task& task, std::optional<Clock::time_point> deadline);
+  [[nodiscard]] bool may_lend(const Task& task, std::optional<Clock::time_point> deadline) const;
+  void lend_thread(Task& task, std::optional<Clock::time_point> deadline);
 
   // cores.cpp: what the threads do.
   void start_cores();
   void dispatch(Bells& bells);
   void run_core(int index);
   void run_task(std::unique_lock<std::mutex>& lock, TaskPtr task);
-  [[nodiscard]] bool may_lend(const Task& task, std::optional<Clock::time_point> deadline) const;
-  void lend_thread(Task& task, std::optional<Clock::time_point> deadline);
   [[nodiscard]] int32_t run_call(Task& task, Operation& operation);
   void hold_cores(Task& task, Clock::time_point end, bool is_last) const;
   void begin_to_run(Task& task);
@@ -109,8 +111,9 @@ class SimulatedDevice final : public Device {
   bool stopping_ = false;
   std::atomic<int> lent_threads_{0};
   std::atomic<int> packed_{0};
-  SpinBudget first_spin_;  // of waiters, after the submission
-  SpinBudget last_spin_;   // of waiters, when the end is near
+  // Of waiters, after the submission: many runs are short; and when the end is near.
+  SpinBudget first_spin_{std::chrono::microseconds(100)};
+  SpinBudget last_spin_{std::chrono::microseconds(250)};
 };
 
 // True on the thread of a core: what it waits for would wait for it.
