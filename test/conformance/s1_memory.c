@@ -121,6 +121,17 @@ void check_memory(void) {
                  "a CPU's memory is coherent; a board's device memory is not");
 }
 
+/* Takes the largest block that is to be had. */
+static void take_all(hbUCPSysMem* memory) {
+  uint64_t good = 0;
+  for (uint64_t step = 16 << 20; step > 0; step /= 2) {
+    if (hbUCPMallocCached(memory, good + step, 0) != HB_UCP_SUCCESS) continue;
+    good += step;
+    EXPECT_OK(hbUCPFree(memory));
+  }
+  EXPECT_OK(hbUCPMallocCached(memory, good, 0));
+}
+
 /* In a process whose device has 16 MiB. */
 void check_memory_rules(void) {
   ROW("1", "memory that is used up: -400001; what is freed can be had again") {
@@ -132,5 +143,29 @@ void check_memory_rules(void) {
     EXPECT_OK(hbUCPFree(&first));
     EXPECT_OK(hbUCPMallocCached(&second, 8 << 20, 0));
     EXPECT_OK(hbUCPFree(&second));
+  }
+  hbUCPSysMem rest = {0};
+  hbDNNPackedHandle_t packed = load("basic.hbm");
+  take_all(&rest);
+  ROW("1", "loading a model without device memory for it: -400001, and nothing is loaded") {
+    hbDNNPackedHandle_t other = NULL;
+    const char* path = model_path("head.hbm");
+    EXPECT_EQ(hbDNNInitializeFromFiles(&other, &path, 1), HB_UCP_MEM_ALLOC_FAIL);
+    EXPECT(other == NULL);
+  }
+  ROW("1", "a file that is loaded again shares its weights: it needs no more device memory") {
+    hbDNNPackedHandle_t again = load("basic.hbm");
+    REQUIRE(again != NULL);
+    EXPECT_OK(hbDNNRelease(again));
+  }
+  EXPECT_OK(hbUCPFree(&rest));
+  ROW("1", "when there is memory again, the model loads; Release gives its memory back") {
+    for (int i = 0; i < 100; ++i) {
+      hbDNNPackedHandle_t other = load("head.hbm");
+      EXPECT_OK(hbDNNRelease(other));
+    }
+    EXPECT_OK(hbDNNRelease(packed));
+    EXPECT_OK(hbUCPMallocCached(&rest, 16 << 20, 0));
+    EXPECT_OK(hbUCPFree(&rest));
   }
 }

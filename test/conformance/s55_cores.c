@@ -148,6 +148,7 @@ void check_multi_core(void) {
     job_close(&job);
   }
   EXPECT_OK(hbDNNRelease(packed));
+  not_observable("5.5", "device ids other than 0", "they are reserved");
   not_observable("5.5", "-200003 of models for several cores without L2M on an S600",
                  "it depends on the model's memory needs");
 }

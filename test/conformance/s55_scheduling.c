@@ -105,7 +105,7 @@ static bool overtakes(hbDNNHandle_t running, int32_t its_priority, hbDNNHandle_t
   ((float*)input_data(&first, 0))[0] = 1;
   ((float*)input_data(&second, 0))[0] = 2;
   good = good && EXPECT_OK(job_infer(&first)) && EXPECT_OK(job_infer(&second)) &&
-         EXPECT_OK(job_submit(&first, its_priority, 0, HB_UCP_BPU_CORE_0));
+         EXPECT_OK(job_submit(&first, its_priority, 9, HB_UCP_BPU_CORE_0));
   sleep_ms(60); /* a tenth of what it runs */
   good = good && EXPECT_EQ(job_wait(&first, 1), HB_UCP_TASK_TIMEOUT) &&
          EXPECT_OK(job_submit(&second, priority, 0, HB_UCP_BPU_CORE_0)) &&
@@ -139,7 +139,7 @@ void check_preemption(void) {
     REQUIRE(overtakes(cut, 0, quick, 255, &overtook));
     EXPECT(overtook);
   }
-  ROW("5.5", "254 does not preempt 254, nor 255 another 255") {
+  ROW("5.5", "254 does not preempt 254, nor 255 another 255, whatever the custom ids") {
     REQUIRE(overtakes(cut, 254, quick, 254, &overtook));
     EXPECT(!overtook);
     REQUIRE(overtakes(cut, 255, quick, 255, &overtook));
