@@ -295,7 +295,7 @@ def use_model_files(path: Path) -> None:
         scale=(0.5,),
         zero_point=(3,),
     )
-    spec = model_file.ModelSpec("model", b"graph", (tensor,), (tensor,), latency_us=1000)
+    spec = model_file.ModelSpec("model", b"\x08\x08", (tensor,), (tensor,), latency_us=1000)
     model_file.write(path, model_file.ModelFile((spec,), "description", "march"))
     content = model_file.read(str(path))
     assert_type(content, model_file.ModelFile)
@@ -303,7 +303,10 @@ def use_model_files(path: Path) -> None:
     for model in content.models:
         assert_type(model.name + model.description, str)
         assert_type(model.graph, bytes)
-        assert_type(model.core_count * model.latency_us, int)
+        assert_type(model.core_count * model.latency_us * model.max_time_per_fc_us, int)
+        assert_type(model.calls, tuple[model_file.CallSpec, ...])
+        call = model_file.CallSpec(model.graph, latency_us=20)
+        assert_type((call.graph, call.latency_us), tuple[bytes, int])
         assert_type(model.outputs, tuple[model_file.TensorSpec, ...])
         for described in model.inputs:
             assert_type(described.name + described.description, str)
