@@ -28,7 +28,7 @@ from hbm_runtime import (
     unpack_four_bit,
 )
 from hbm_runtime.models import Model, Models, Tensor, json_schema
-from hbm_runtime.tools.packing.options import OutputQuantization
+from hbm_runtime.tools.packing.options import InputQuantization, OutputQuantization
 
 SCALES = (0.5, 0.25, 2.0, 1.0)
 
@@ -157,6 +157,20 @@ def test_what_run_returns_is_dequantised(save: Callable[..., str]) -> None:
     inside = (stored > -128) & (stored < 127)
     assert inside.mean() > 0.5
     assert np.all((error <= output.quant.scale.reshape(4, 1, 1) / 2)[inside])
+
+
+def test_values_are_quantised_straight_into_device_memory(save: Callable[..., str]) -> None:
+    options = {"input_quantization": {"x": InputQuantization("int8", 0.05, 3)}}
+    rt = HB_HBMRuntime(save(tiny_models.pack(tiny_models.conv(), "m", **options)))
+    tensor = rt.models["m"].inputs["x"]
+    real = np.random.default_rng(0).standard_normal(tensor.shape)
+    buffers = rt.input_buffers("m")
+    assert not buffers["x"].flags.c_contiguous  # rows of 12 bytes, padded
+    assert tensor.quantize(real, out=buffers["x"]) is buffers["x"]
+    np.testing.assert_array_equal(buffers["x"], tensor.quantize(real))
+    np.testing.assert_array_equal(
+        rt.run(buffers)["m"]["y"], rt.run({"x": tensor.quantize(real)})["m"]["y"]
+    )
 
 
 def test_four_bit_outputs_are_dequantised_to_their_own_length(four_bit: HB_HBMRuntime) -> None:
