@@ -65,11 +65,11 @@ py::object make_plain_runner(std::shared_ptr<Runtime> runtime, std::shared_ptr<P
 }  // namespace
 
 void register_runtime(py::module_& module) {
-  py::class_<Runtime, std::shared_ptr<Runtime>> runtime(module, "Runtime", "Runs models.");
+  py::class_<Runtime, std::shared_ptr<Runtime>> runtime_class(module, "Runtime", "Runs models.");
   py::class_<Plan, std::shared_ptr<Plan>>(module, "Plan", "Models with how they are scheduled.")
       .def(py::init<const Runtime&, const py::list&>(), py::arg("runtime"), py::arg("entries"),
            "From (Model, Scheduling) tuples.");
-  runtime
+  runtime_class
       .def(py::init([](const std::shared_ptr<Library>& library) {
              return std::make_shared<Runtime>(library);
            }),
@@ -77,7 +77,7 @@ void register_runtime(py::module_& module) {
       .def(
           "run",
           [](const Runtime& runtime, const std::shared_ptr<Plan>& plan, const py::list& items,
-             std::optional<double> timeout) {
+             std::optional<double> timeout) -> py::tuple {
             const ForwardLogLines forward;
             const Prepared prepared = plan->prepare_items(items);
             const auto results = run(runtime, prepared, to_duration(timeout));
