@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON_FOLDERS = ("hbm_runtime", "hbm_runtime_ros", "launch", "scripts", "test")
 TYPED_FOLDERS = ("hbm_runtime", "hbm_runtime_ros", "scripts")
-CPP_FOLDERS = ("src", "test/cpp", "test/abi")
+CPP_FOLDERS = ("src", "test/cpp", "test/abi", "test/bench")
 
 
 def files(folders: tuple[str, ...], *endings: str) -> list[str]:

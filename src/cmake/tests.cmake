@@ -49,3 +49,14 @@ hbm_test(abi_cores_test "${HBM_TEST_DIR}/abi/cores_test.cpp")
 foreach(name abi_test abi_order_test abi_cores_test)
   target_link_libraries(${name} PRIVATE dnn hbucp)
 endforeach()
+
+# What `make bench` measures the runtime's own cost with.
+add_subdirectory("${HBM_TEST_DIR}/bench/null_backend"
+  "${CMAKE_CURRENT_BINARY_DIR}/null_backend_objects")
+hbm_test(null_backend_test
+  "${HBM_TEST_DIR}/bench/null_backend/null_backend_test.cpp"
+  "${HBM_TEST_DIR}/cpp/allocation_count.cpp")
+target_compile_definitions(null_backend_test PRIVATE
+  "HBM_NULL_BACKEND_DIR=\"${HBM_NULL_BACKEND_DIR}\"")
+target_link_libraries(null_backend_test PRIVATE hbm_core)
+add_dependencies(null_backend_test hbm_null_dnn hbm_null_ucp)
