@@ -53,6 +53,10 @@ endforeach()
 # What `make bench` measures the runtime's own cost with.
 add_subdirectory("${HBM_TEST_DIR}/bench/null_backend"
   "${CMAKE_CURRENT_BINARY_DIR}/null_backend_objects")
+if(HBM_BUILD_PYTHON)
+  add_subdirectory("${HBM_TEST_DIR}/bench/earlier_way"
+    "${CMAKE_CURRENT_BINARY_DIR}/earlier_way_objects")
+endif()
 hbm_test(null_backend_test
   "${HBM_TEST_DIR}/bench/null_backend/null_backend_test.cpp"
   "${HBM_TEST_DIR}/cpp/allocation_count.cpp")
