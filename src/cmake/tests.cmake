@@ -50,13 +50,8 @@ foreach(name abi_test abi_order_test abi_cores_test)
   target_link_libraries(${name} PRIVATE dnn hbucp)
 endforeach()
 
-# What `make bench` measures the runtime's own cost with.
-add_subdirectory("${HBM_TEST_DIR}/bench/null_backend"
-  "${CMAKE_CURRENT_BINARY_DIR}/null_backend_objects")
-if(HBM_BUILD_PYTHON)
-  add_subdirectory("${HBM_TEST_DIR}/bench/earlier_way"
-    "${CMAKE_CURRENT_BINARY_DIR}/earlier_way_objects")
-endif()
+# What `make bench` measures with, and the test of it.
+add_subdirectory("${HBM_TEST_DIR}/bench" "${CMAKE_CURRENT_BINARY_DIR}/bench_objects")
 hbm_test(null_backend_test
   "${HBM_TEST_DIR}/bench/null_backend/null_backend_test.cpp"
   "${HBM_TEST_DIR}/cpp/allocation_count.cpp")
