@@ -10,12 +10,17 @@ import numpy
 import numpy.typing
 
 __all__: list[str] = [
+    "DeviceMemory",
+    "Histogram",
     "Library",
-    "ModelInfo",
+    "Model",
+    "Plan",
     "Runtime",
     "Scheduling",
     "TensorInfo",
+    "Trace",
     "has_log_lines",
+    "load",
     "pybind11_version",
     "take_log_lines",
 ]
@@ -44,6 +49,12 @@ class Library:
     def ucp_version(self) -> str:
         """Version of libhbucp.so."""
 
+class DeviceMemory:
+    """Device memory that arrays are views of."""
+    @staticmethod
+    def __new__(type, *args, **kwargs):
+        """Create and return a new object.  See help(type) for accurate signature."""
+
 class TensorInfo:
     """One input or output of a model."""
     @property
@@ -71,7 +82,7 @@ class TensorInfo:
     @property
     def zero_point(self) -> numpy.typing.NDArray[numpy.int32]: ...
 
-class ModelInfo:
+class Model:
     """One loaded model."""
     @property
     def core_count(self) -> int:
@@ -86,33 +97,59 @@ class ModelInfo:
     def outputs(self) -> list[TensorInfo]: ...
 
 class Scheduling:
-    """Scheduling parameters of one run of one model."""
+    """Checked parameters of one run of one model."""
     def __init__(
         self,
         priority: typing.SupportsInt | typing.SupportsIndex,
         custom_id: typing.SupportsInt | typing.SupportsIndex,
         bpu_cores: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
         device_id: typing.SupportsInt | typing.SupportsIndex,
-    ) -> None: ...
-    def check(self, core_count: typing.SupportsInt | typing.SupportsIndex, model: str) -> None:
-        """Raise HBMInputError unless priority and cores fit a chip of that many cores."""
+        model: Model,
+        core_count: typing.SupportsInt | typing.SupportsIndex,
+        timeout: typing.SupportsFloat | typing.SupportsIndex | None = None,
+        max_wait: typing.SupportsFloat | typing.SupportsIndex | None = None,
+    ) -> None:
+        """Check them against a chip of that many cores; times in seconds."""
+
+class Plan:
+    """Models with how they are scheduled."""
+    def __init__(self, entries: list[typing.Any]) -> None:
+        """From (Model, Scheduling) tuples."""
+
+class Histogram:
+    """Durations in ns, counted for their quantiles."""
+    def __init__(self) -> None: ...
+    def add(self, ns: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    def summary(self) -> tuple[typing.Any, ...]:
+        """(count, sum, p50, p90, p99, max, (below 2^12 ns, below 2^13 ns, …))."""
+
+class Trace:
+    """Recorder of a runtime's runs."""
+    def __init__(self) -> None: ...
+    def start(self, capacity: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """Record at most this many runs from now."""
+    def stop(self) -> dict[str, typing.Any]:
+        """End the recording; columns by name, times in ns of CLOCK_MONOTONIC."""
+    @property
+    def on(self) -> bool: ...
 
 class Runtime:
-    """Models loaded together from one or more files."""
-    def __init__(self, library: Library, files: collections.abc.Sequence[str]) -> None: ...
+    """Runs models."""
+    def __init__(self, library: Library) -> None: ...
+    def plain_runner(self, arg0: Plan) -> typing.Any: ...
     def run(
         self,
-        requests: list[typing.Any],
+        plan: Plan,
+        items: list[typing.Any],
         timeout: typing.SupportsFloat | typing.SupportsIndex | None = None,
-    ) -> list[typing.Any]:
-        """Run (model index, arrays, Scheduling) tuples together; timeout in seconds."""
-    @property
-    def file_descriptions(self) -> list[typing.Any]: ...
-    @property
-    def models(self) -> list[ModelInfo]: ...
+    ) -> dict:
+        """Run (model index, arrays, Scheduling or None) tuples together; timeout in seconds."""
 
 def has_log_lines() -> bool:
     """Whether take_log_lines would return anything."""
+
+def load(library: Library, files: collections.abc.Sequence[str]) -> tuple:
+    """Load files together: (list of Model, list of the files' descriptions)."""
 
 def take_log_lines() -> list[typing.Any]:
     """Take the accelerator's log lines as (level, text); 3 is a warning, 4 an error."""

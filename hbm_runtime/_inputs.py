@@ -49,16 +49,16 @@ def check_model_name(name: object, known: Sequence[str], what: str) -> str:
     return name
 
 
-def check_timeout(timeout: object) -> float | None:
-    """Return the seconds to wait; None waits as long as it takes."""
+def check_timeout(timeout: object, what: str = "timeout", unit: str = "seconds") -> float | None:
+    """Return the time to wait; None waits as long as it takes."""
     if timeout is None:
         return None
     if isinstance(timeout, numbers.Real):
         with contextlib.suppress(OverflowError):
-            seconds = float(timeout)
-            if seconds >= 0:
-                return seconds
-    raise HBMInputError(f"timeout: expected seconds (0 or more) or None, got {shown(timeout)}")
+            time = float(timeout)
+            if time >= 0:
+                return time
+    raise HBMInputError(f"{what}: expected {unit} (0 or more) or None, got {shown(timeout)}")
 
 
 def arrange(

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import operator
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from hbm_runtime import _core
-from hbm_runtime._inputs import did_you_mean, shown
+from hbm_runtime._inputs import check_timeout, did_you_mean, shown
 from hbm_runtime.errors import HBMInputError
 from hbm_runtime.types import SchedParam
 
@@ -23,95 +23,93 @@ _NUMBERS = {
     "device_id": ("deviceId", (0, 2**32 - 1)),
 }
 
-
-class Schedule:
-    """Scheduling parameters of the loaded models; changed as a whole or not at all."""
-
-    def __init__(self, models: Sequence[str], core_count: int) -> None:
-        self._names = list(models)
-        self._core_count = core_count
-        self._lock = threading.Lock()
-        self._params = {name: SchedParam() for name in models}
-        self._compiled = {name: self._compile(name, SchedParam()) for name in models}
-
-    def as_dict(self) -> dict[str, SchedParam]:
-        """Return copies of the parameters in force."""
-        with self._lock:
-            return {name: _copy(param) for name, param in self._params.items()}
-
-    def update(
-        self,
-        priority: Mapping[str, int] | None,
-        bpu_cores: Mapping[str, Sequence[int]] | None,
-        custom_id: Mapping[str, int] | None,
-        device_id: Mapping[str, int] | None,
-    ) -> None:
-        """Check everything, then change everything."""
-        with self._lock:
-            changed = {name: _copy(param) for name, param in self._params.items()}
-            for what, values in (
-                ("priority", priority),
-                ("bpu_cores", bpu_cores),
-                ("custom_id", custom_id),
-                ("device_id", device_id),
-            ):
-                if values is None:
-                    continue
-                if not isinstance(values, Mapping):
-                    raise HBMInputError(
-                        f"{what}: expected a dict {{model: value}}, got {type(values).__name__}"
-                    )
-                for name, value in values.items():
-                    self._check_name(name, what)
-                    _set(changed[name], name, what, value)
-            compiled = {name: self._compile(name, param) for name, param in changed.items()}
-            self._params, self._compiled = changed, compiled
-
-    def for_call(
-        self, models: Sequence[str], priority: Any, bpu_cores: Any, custom_id: Any, device_id: Any
-    ) -> dict[str, _core.Scheduling]:
-        """Return what applies to one call of run: the call over the settings over the defaults."""
-        compiled = self._compiled
-        if priority is None and bpu_cores is None and custom_id is None and device_id is None:
-            return compiled
-        params = {name: _copy(self._params[name]) for name in models}
-        for what, values in (
-            ("priority", priority),
-            ("bpu_cores", bpu_cores),
-            ("custom_id", custom_id),
-            ("device_id", device_id),
-        ):
-            if isinstance(values, Mapping):
-                for name, value in values.items():
-                    self._check_name(name, what)
-                    if name in params:
-                        _set(params[name], name, what, value)
-            elif values is not None:
-                for name, param in params.items():
-                    _set(param, name, what, values)
-        return {name: self._compile(name, param) for name, param in params.items()}
-
-    def _check_name(self, name: object, what: str) -> None:
-        if name not in self._names:
-            raise HBMInputError(
-                f"Invalid model name in {what} setting: {shown(name)} is not in the loaded model "
-                f"list{did_you_mean(name, self._names)}",
-                model=name if isinstance(name, str) else None,
-            )
-
-    def _compile(self, name: str, param: SchedParam) -> _core.Scheduling:
-        made = _core.Scheduling(param.priority, param.customId, param.bpu_cores, param.deviceId)
-        made.check(self._core_count, name)
-        return made
+Changes = Mapping[str, Any]  # parameter: {model: value} or one value for all, None to leave it
 
 
-def _set(param: SchedParam, model: str, what: str, value: Any) -> None:
+@dataclass
+class Settings:
+    """How one model is scheduled."""
+
+    param: SchedParam = field(default_factory=SchedParam)
+    timeout: float | None = None  # seconds for a call that gives none
+    max_wait_ms: float | None = None  # until a task goes before all others
+
+    def copy(self) -> Settings:
+        """Return an independent copy."""
+        return Settings(copy_of(self.param), self.timeout, self.max_wait_ms)
+
+    def compile(self, model: _core.Model, core_count: int) -> _core.Scheduling:
+        """Return the core's form; raise HBMInputError unless it fits a chip of so many cores."""
+        param = self.param
+        return _core.Scheduling(
+            param.priority,
+            param.customId,
+            param.bpu_cores,
+            param.deviceId,
+            model,
+            core_count,
+            self.timeout,
+            None if self.max_wait_ms is None else self.max_wait_ms / 1000,
+        )
+
+
+def changed(
+    settings: Mapping[str, Settings], changes: Changes, *, per_model: bool
+) -> dict[str, Settings]:
+    """Return copies with the changes made in them.
+
+    Args:
+        settings: {model: settings}, of all models that may be named.
+        changes: What to change.
+        per_model: Whether every change must be a dict {model: value}.
+
+    Raises:
+        HBMInputError: A model is unknown or a value of the wrong type or out of range.
+    """
+    result = {name: old.copy() for name, old in settings.items()}
+    for what, values in changes.items():
+        if isinstance(values, Mapping):
+            for name, value in values.items():
+                _check_name(name, what, settings)
+                _set(result[name], name, what, value)
+        elif values is not None:
+            if per_model:
+                raise HBMInputError(
+                    f"{what}: expected a dict {{model: value}}, got {type(values).__name__}"
+                )
+            for name, of_model in result.items():
+                _set(of_model, name, what, values)
+    return result
+
+
+def copy_of(param: SchedParam) -> SchedParam:
+    """Return an independent copy of scheduling parameters."""
+    return SchedParam(param.priority, param.customId, list(param.bpu_cores), param.deviceId)
+
+
+def _check_name(name: object, what: str, known: Iterable[str]) -> None:
+    names = list(known)
+    if name not in names:
+        raise HBMInputError(
+            f"Invalid model name in {what} setting: {shown(name)} is not in the loaded model "
+            f"list{did_you_mean(name, names)}",
+            model=name if isinstance(name, str) else None,
+        )
+
+
+def _set(settings: Settings, model: str, what: str, value: Any) -> None:
     if what == "bpu_cores":
         cores = [_integer(core, model, what, _INT32) for core in _cores(value, model)]
-        param.bpu_cores = cores or [-1]
+        settings.param.bpu_cores = cores or [-1]
+    elif what == "timeout":
+        settings.timeout = check_timeout(value, f"timeout of model {model!r}")
+    elif what == "max_wait_ms":
+        settings.max_wait_ms = check_timeout(
+            value, f"max_wait_ms of model {model!r}", "milliseconds"
+        )
     else:
-        field, bounds = _NUMBERS[what]
-        setattr(param, field, _integer(value, model, what, bounds))
+        name, bounds = _NUMBERS[what]
+        setattr(settings.param, name, _integer(value, model, what, bounds))
 
 
 def _cores(value: Any, model: str) -> Sequence[Any]:
@@ -139,7 +137,3 @@ def _integer(value: Any, model: str, what: str, bounds: tuple[int, int]) -> int:
             model=model,
         )
     return number
-
-
-def _copy(param: SchedParam) -> SchedParam:
-    return SchedParam(param.priority, param.customId, list(param.bpu_cores), param.deviceId)

@@ -61,3 +61,11 @@ class HBMTaskError(HBMError):
 
 class HBMTimeoutError(HBMError, TimeoutError):
     """A deadline passed; also a TimeoutError."""
+
+
+class HBMBusyError(HBMError):
+    """Nothing is free right now: too many runs in flight, or a binding that is running."""
+
+
+class HBMClosedError(HBMError):
+    """The runtime was closed, or the program is ending."""

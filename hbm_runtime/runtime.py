@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HB_HBMRuntime: loads models and runs them, as the vendor's manual describes it."""
+"""HB_HBMRuntime: loads models and runs them, as the vendor's manual describes it and beyond."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar, Union
+from typing import Any, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -13,23 +13,22 @@ import numpy.typing as npt
 from hbm_runtime import _core
 from hbm_runtime._inputs import arrange, check_model_name, check_timeout, shown
 from hbm_runtime._library import open_library
-from hbm_runtime._log import forward_log_lines
-from hbm_runtime._model_paths import check_origin, check_paths
-from hbm_runtime._scheduling import Schedule
+from hbm_runtime._metadata import Metadata
+from hbm_runtime._model_paths import check_paths
+from hbm_runtime._model_table import ModelTable, Snapshot
 from hbm_runtime._version import VersionProperty
 from hbm_runtime.errors import HBMInputError
-from hbm_runtime.types import QuantParams, SchedParam, hbDNNDataType, hbDNNQuantiType
 
 Array = npt.NDArray[Any]
 Inputs = Array | Mapping[str, Array | Mapping[str, Array]]
+Results = dict[str, dict[str, Array]]
 PathLike = Union[str, "os.PathLike[str]"]
-T = TypeVar("T")
 
 _INPUT_KEYWORDS = ("input_tensor", "input_tensors", "multi_input_tensors")
 _NOT_GIVEN: Any = object()
 
 
-class HB_HBMRuntime:
+class HB_HBMRuntime(Metadata):
     """One or more models, loaded from ``.hbm`` files and ready to run.
 
     Any number of threads may call ``run`` on one object. All properties are read-only; what they
@@ -67,21 +66,13 @@ class HB_HBMRuntime:
             raise HBMInputError("pass either model_file or model_files")
         paths = check_paths(model_files if model_file is None else model_file)
         self._library = open_library(library)
-        check_origin(paths, self._library.is_simulator)
-        try:
-            self._runtime = _core.Runtime(self._library, paths)
-        finally:
-            forward_log_lines()
-        self._models = {model.name: model for model in self._runtime.models}
-        self._indices = {name: index for index, name in enumerate(self._models)}
-        self._input_names = {
-            name: [tensor.name for tensor in model.inputs] for name, model in self._models.items()
-        }
-        self._output_names = {
-            name: [tensor.name for tensor in model.outputs] for name, model in self._models.items()
-        }
-        self._hbm_descs = dict(zip(paths, self._runtime.file_descriptions, strict=True))
-        self._schedule = Schedule(list(self._models), self._library.core_count)
+        self._runtime = _core.Runtime(self._library)
+        self._table = ModelTable(self._library)
+        self._table.load(paths, first_wins=True)
+        self._plain = self._make_plain()
+
+    def _make_plain(self) -> Callable[[Any], Any]:
+        return self._runtime.plain_runner(self._snapshot.plan)
 
     @property
     def library(self) -> _core.Library:
@@ -93,126 +84,15 @@ class HB_HBMRuntime:
         """
         return self._library
 
-    @property
-    def model_names(self) -> list[str]:
-        """Names of the loaded models, in load order."""
-        return list(self._models)
-
-    @property
-    def model_count(self) -> int:
-        """Number of loaded models."""
-        return len(self._models)
-
-    @property
-    def model_descs(self) -> dict[str, str]:
-        """``{model: description}`` as the compiler put it into the model; '' without one."""
-        return {name: model.description for name, model in self._models.items()}
-
-    @property
-    def hbm_descs(self) -> dict[str, str]:
-        """``{path as given: description of the file}``; '' without one."""
-        return dict(self._hbm_descs)
-
-    @property
-    def compile_bpu_core_num(self) -> dict[str, int]:
-        """``{model: number of BPU cores}`` that one run of it was compiled for, 1 to 4."""
-        return {name: model.core_count for name, model in self._models.items()}
-
-    @property
-    def input_counts(self) -> dict[str, int]:
-        """``{model: number of inputs}``."""
-        return {name: len(names) for name, names in self._input_names.items()}
-
-    @property
-    def input_names(self) -> dict[str, list[str]]:
-        """``{model: [input, …]}`` in the order of the model."""
-        return {name: list(names) for name, names in self._input_names.items()}
-
-    @property
-    def input_descs(self) -> dict[str, dict[str, str]]:
-        """``{model: {input: description}}``; '' without one."""
-        return self._of_inputs(_description)
-
-    @property
-    def input_shapes(self) -> dict[str, dict[str, list[int]]]:
-        """``{model: {input: dimensions}}`` in elements; -1 where any size goes."""
-        return self._of_inputs(_shape)
-
-    @property
-    def input_dtypes(self) -> dict[str, dict[str, hbDNNDataType]]:
-        """``{model: {input: data type}}``; ``run`` takes arrays of exactly this type."""
-        return self._of_inputs(_data_type)
-
-    @property
-    def input_quants(self) -> dict[str, dict[str, QuantParams]]:
-        """``{model: {input: quantisation}}``."""
-        return self._of_inputs(_quantization)
-
-    @property
-    def input_strides(self) -> dict[str, dict[str, list[int]]]:
-        """``{model: {input: bytes per step of each dimension}}`` in device memory.
-
-        Rows may be padded; -1 where ``run`` fills them in. The arrays given to ``run`` need not
-        have these strides.
-        """
-        return self._of_inputs(_strides)
-
-    @property
-    def input_aligned_byte_sizes(self) -> dict[str, dict[str, int]]:
-        """``{model: {input: bytes}}`` in device memory, padding included; -1 where dynamic."""
-        return self._of_inputs(_aligned_byte_size)
-
-    @property
-    def output_counts(self) -> dict[str, int]:
-        """``{model: number of outputs}``."""
-        return {name: len(names) for name, names in self._output_names.items()}
-
-    @property
-    def output_names(self) -> dict[str, list[str]]:
-        """``{model: [output, …]}`` in the order of the model."""
-        return {name: list(names) for name, names in self._output_names.items()}
-
-    @property
-    def output_descs(self) -> dict[str, dict[str, str]]:
-        """``{model: {output: description}}``; '' without one."""
-        return self._of_outputs(_description)
-
-    @property
-    def output_shapes(self) -> dict[str, dict[str, list[int]]]:
-        """``{model: {output: dimensions}}`` in elements; -1 where they depend on the inputs."""
-        return self._of_outputs(_shape)
-
-    @property
-    def output_dtypes(self) -> dict[str, dict[str, hbDNNDataType]]:
-        """``{model: {output: data type}}``."""
-        return self._of_outputs(_data_type)
-
-    @property
-    def output_quants(self) -> dict[str, dict[str, QuantParams]]:
-        """``{model: {output: quantisation}}``; ``run`` returns the stored values."""
-        return self._of_outputs(_quantization)
-
-    @property
-    def output_strides(self) -> dict[str, dict[str, list[int]]]:
-        """``{model: {output: bytes per step of each dimension}}``; rows may be padded."""
-        return self._of_outputs(_strides)
-
-    @property
-    def output_aligned_byte_sizes(self) -> dict[str, dict[str, int]]:
-        """``{model: {output: bytes}}`` in device memory; the most a dynamic output may need."""
-        return self._of_outputs(_aligned_byte_size)
-
-    @property
-    def sched_params(self) -> dict[str, SchedParam]:
-        """``{model: scheduling parameters}``; copies, so that changing them changes nothing."""
-        return self._schedule.as_dict()
-
     def set_scheduling_params(
         self,
         priority: Mapping[str, int] | None = None,
         bpu_cores: Mapping[str, Sequence[int]] | None = None,
         custom_id: Mapping[str, int] | None = None,
         device_id: Mapping[str, int] | None = None,
+        *,
+        timeout: Mapping[str, float | None] | None = None,
+        max_wait_ms: Mapping[str, float | None] | None = None,
     ) -> None:
         """Set the scheduling parameters of models from the next run on; all or nothing.
 
@@ -222,12 +102,25 @@ class HB_HBMRuntime:
                 scheduler.
             custom_id: ``{model: number}``, 64 bits; among equal priorities the smaller runs first.
             device_id: ``{model: device}``; reserved, 0.
+            timeout: ``{model: seconds}`` for calls that give none; None waits as long as it takes.
+            max_wait_ms: ``{model: milliseconds}`` after which a waiting task goes before all
+                others of this process, whatever their priority; None for never.
 
         Raises:
             HBMInputError: A model is unknown, a priority out of range or a core not on the chip;
                 nothing was changed.
         """
-        self._schedule.update(priority, bpu_cores, custom_id, device_id)
+        self._table.update(
+            {
+                "priority": priority,
+                "bpu_cores": bpu_cores,
+                "custom_id": custom_id,
+                "device_id": device_id,
+                "timeout": timeout,
+                "max_wait_ms": max_wait_ms,
+            }
+        )
+        self._plain = self._make_plain()
 
     def run(
         self,
@@ -241,7 +134,7 @@ class HB_HBMRuntime:
         timeout: float | None = None,
         dense: bool = False,
         **named: Inputs,
-    ) -> dict[str, dict[str, Array]]:
+    ) -> Results:
         """Run one or more models and wait for their outputs.
 
         Args:
@@ -269,40 +162,53 @@ class HB_HBMRuntime:
             HBMTaskError: The accelerator failed.
             HBMMemoryError: The accelerator has no memory left.
         """
-        given = _the_input(input, named)
-        if model_name is not None:
-            check_model_name(model_name, list(self._models), "model_name")
+        if (
+            model_name is None
+            and priority is None
+            and bpu_cores is None
+            and custom_id is None
+            and device_id is None
+            and timeout is None
+            and dense is False
+            and not named
+        ):
+            plain = self._plain(input)
+            if plain is not NotImplemented:
+                return plain  # type: ignore[no-any-return]
+        changes = {
+            "priority": priority,
+            "bpu_cores": bpu_cores,
+            "custom_id": custom_id,
+            "device_id": device_id,
+        }
+        snapshot = self._snapshot
+        items = _items(snapshot, _the_input(input, named), model_name, changes)
         if not isinstance(dense, (bool, np.bool_)):
             raise HBMInputError(f"dense: expected True or False, got {shown(dense)}")
-        arranged = arrange(given, model_name, self._input_names)
-        schedule = self._schedule.for_call(
-            list(arranged), priority, bpu_cores, custom_id, device_id
-        )
-        requests = [
-            (self._indices[name], arrays, schedule[name]) for name, arrays in arranged.items()
-        ]
-        try:
-            outputs = self._runtime.run(requests, check_timeout(timeout))
-        finally:
-            forward_log_lines()
-        if dense:
-            outputs = [[np.ascontiguousarray(array) for array in arrays] for arrays in outputs]
-        return {
-            name: dict(zip(self._output_names[name], arrays, strict=True))
-            for name, arrays in zip(arranged, outputs, strict=True)
-        }
+        results: Results = self._runtime.run(snapshot.plan, items, check_timeout(timeout))
+        return _made_dense(results) if dense else results
 
-    def _of_inputs(self, read: Callable[[_core.TensorInfo], T]) -> dict[str, dict[str, T]]:
-        return {
-            name: {tensor.name: read(tensor) for tensor in model.inputs}
-            for name, model in self._models.items()
-        }
 
-    def _of_outputs(self, read: Callable[[_core.TensorInfo], T]) -> dict[str, dict[str, T]]:
-        return {
-            name: {tensor.name: read(tensor) for tensor in model.outputs}
-            for name, model in self._models.items()
-        }
+def _items(
+    snapshot: Snapshot, given: Any, model_name: str | None, changes: Mapping[str, Any]
+) -> list[tuple[int, list[Array], _core.Scheduling | None]]:
+    """Return one call's parts as the core takes them."""
+    if model_name is not None:
+        check_model_name(model_name, list(snapshot.entries), "model_name")
+    arranged = arrange(given, model_name, snapshot.input_names)
+    names = list(arranged)
+    scheduling = snapshot.scheduling_for(names, changes)
+    return [
+        (snapshot.indices[name], arranged[name], of_model)
+        for name, of_model in zip(names, scheduling, strict=True)
+    ]
+
+
+def _made_dense(results: Results) -> Results:
+    return {
+        model: {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        for model, arrays in results.items()
+    }
 
 
 def _the_input(input: Any, named: dict[str, Any]) -> Any:
@@ -317,32 +223,3 @@ def _the_input(input: Any, named: dict[str, Any]) -> Any:
     if len(given) != 1:
         raise HBMInputError(f"run() takes exactly one input argument, got {len(given)}")
     return given[0]
-
-
-def _description(tensor: _core.TensorInfo) -> str:
-    return tensor.description
-
-
-def _shape(tensor: _core.TensorInfo) -> list[int]:
-    return tensor.shape
-
-
-def _strides(tensor: _core.TensorInfo) -> list[int]:
-    return tensor.strides
-
-
-def _aligned_byte_size(tensor: _core.TensorInfo) -> int:
-    return tensor.aligned_byte_size
-
-
-def _data_type(tensor: _core.TensorInfo) -> hbDNNDataType:
-    return hbDNNDataType(tensor.data_type)
-
-
-def _quantization(tensor: _core.TensorInfo) -> QuantParams:
-    return QuantParams(
-        scale=tensor.scale,
-        zero_point=tensor.zero_point,
-        quant_type=hbDNNQuantiType(tensor.quanti_type),
-        axis=tensor.quantize_axis,
-    )

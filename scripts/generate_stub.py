@@ -14,6 +14,11 @@ import generated_file
 ROOT = generated_file.ROOT
 STUB = ROOT / "hbm_runtime" / "_core.pyi"
 MODULE = "hbm_runtime._core"
+CONTAINERS = {
+    "list": "list[typing.Any]",
+    "tuple": "tuple[typing.Any, ...]",
+    "dict": "dict[str, typing.Any]",
+}
 # Elsewhere than ruff's settings: a docstring on one line, sorted imports, none that is not used.
 FIXES = ("check", "--quiet", "--fix", "--unsafe-fixes", "--select", "D200,D212,F401,I,UP")
 
@@ -38,8 +43,9 @@ def generate() -> str:
         if generator.returncode != 0:
             sys.exit(f"pybind11-stubgen failed on {MODULE}:\n{generator.stdout}{generator.stderr}")
         text = Path(folder, *MODULE.split(".")).with_suffix(".pyi").read_text(encoding="utf-8")
-    # pybind11 does not know what is in a py::list.
-    text = re.sub(r"\blist(?=[,:)]| *$| = )", "list[typing.Any]", text, flags=re.MULTILINE)
+    # pybind11 does not know what is in a py::list, py::tuple or py::dict.
+    for bare, typed in CONTAINERS.items():
+        text = re.sub(rf"\b{bare}(?=[,:)]| *$| = )", typed, text, flags=re.MULTILINE)
     text = f"# SPDX-License-Identifier: Apache-2.0\n{text}"
     return ruff("format", text=ruff(*FIXES, text=text))
 

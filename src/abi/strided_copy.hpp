@@ -5,11 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <vector>
+
+#include "extents.hpp"
 
 namespace hbm {
-
-using Extents = std::vector<int64_t>;
 
 // Strides of a C-contiguous tensor, in bytes.
 [[nodiscard]] inline Extents dense_strides(const Extents& shape, int64_t element_size) {

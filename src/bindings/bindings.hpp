@@ -10,9 +10,12 @@ void register_errors(pybind11::module_& module);
 void register_exit(pybind11::module_& module);
 void register_log(pybind11::module_& module);
 void register_library(pybind11::module_& module);
+void register_device_memory(pybind11::module_& module);
 void register_tensor(pybind11::module_& module);
 void register_model(pybind11::module_& module);
 void register_scheduling(pybind11::module_& module);
+void register_statistics(pybind11::module_& module);
+void register_trace(pybind11::module_& module);
 void register_runtime(pybind11::module_& module);
 
 }  // namespace hbm::bindings

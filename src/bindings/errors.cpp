@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Turns the core's exception into the classes of hbm_runtime.errors.
+#include "errors.hpp"
+
 #include <string>
 
 #include "bindings.hpp"
-#include "core/error.hpp"
 #include "text.hpp"
 
 namespace py = pybind11;
@@ -23,6 +24,10 @@ const char* class_of(ErrorKind kind) noexcept {
       return "HBMMemoryError";
     case ErrorKind::kTimeout:
       return "HBMTimeoutError";
+    case ErrorKind::kBusy:
+      return "HBMBusyError";
+    case ErrorKind::kClosed:
+      return "HBMClosedError";
     case ErrorKind::kTask:
       break;
   }
@@ -33,20 +38,24 @@ py::object text_or_none(const std::string& text) {
   return text.empty() ? py::object(py::none()) : py::object(to_text(text));
 }
 
+}  // namespace
+
 void set_python_error(const Error& error) {
   using namespace pybind11::literals;
-  const py::object type = py::module_::import("hbm_runtime.errors").attr(class_of(error.kind()));
-  const bool of_abi = error.status() != 0;
-  const py::object status = of_abi ? py::object(py::int_(error.status())) : py::none();
-  const py::object name = of_abi ? text_or_none(status_name(error.status())) : py::none();
-  const py::object made =
-      type(to_text(error.what()), "call"_a = text_or_none(error.call()), "status"_a = status,
-           "status_name"_a = name, "model"_a = text_or_none(error.model()),
-           "tensor"_a = text_or_none(error.tensor()));
-  PyErr_SetObject(type.ptr(), made.ptr());
+  try {
+    const py::object type = py::module_::import("hbm_runtime.errors").attr(class_of(error.kind()));
+    const bool of_abi = error.status() != 0;
+    const py::object status = of_abi ? py::object(py::int_(error.status())) : py::none();
+    const py::object name = of_abi ? text_or_none(status_name(error.status())) : py::none();
+    const py::object made =
+        type(to_text(error.what()), "call"_a = text_or_none(error.call()), "status"_a = status,
+             "status_name"_a = name, "model"_a = text_or_none(error.model()),
+             "tensor"_a = text_or_none(error.tensor()));
+    PyErr_SetObject(type.ptr(), made.ptr());
+  } catch (py::error_already_set& other) {
+    other.restore();  // no memory, or the package is gone
+  }
 }
-
-}  // namespace
 
 void register_errors(py::module_&) {
   py::register_exception_translator([](std::exception_ptr thrown) {

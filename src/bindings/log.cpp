@@ -3,11 +3,22 @@
 #include "core/log.hpp"
 
 #include "bindings.hpp"
+#include "log_lines.hpp"
 #include "text.hpp"
 
 namespace py = pybind11;
 
 namespace hbm::bindings {
+
+void forward_log_lines() noexcept {
+  // The error of the call, if there is one, must outlive this.
+  const py::error_scope scope;
+  try {
+    py::module_::import("hbm_runtime._log").attr("forward_log_lines")();
+  } catch (py::error_already_set& error) {
+    error.discard_as_unraisable("forward_log_lines");
+  }
+}
 
 void register_log(py::module_& module) {
   module.def("has_log_lines", &has_log_lines, "Whether take_log_lines would return anything.");

@@ -14,8 +14,11 @@ PYBIND11_MODULE(_core, module) {
   register_exit(module);
   register_log(module);
   register_library(module);
+  register_device_memory(module);
   register_tensor(module);
-  register_model(module);  // holds tensors
+  register_model(module);  // holds tensors; loaded from a library
   register_scheduling(module);
-  register_runtime(module);  // takes libraries and scheduling parameters, gives models
+  register_statistics(module);
+  register_trace(module);
+  register_runtime(module);  // takes libraries, models and scheduling parameters
 }

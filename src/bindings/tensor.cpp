@@ -26,8 +26,12 @@ void register_tensor(py::module_& module) {
       .def_property_readonly("description",
                              [](const TensorInfo& info) { return to_text(info.description); })
       .def_readonly("data_type", &TensorInfo::data_type, "A number of hbDNNDataType.")
-      .def_readonly("shape", &TensorInfo::shape, "Elements; -1 where dynamic.")
-      .def_readonly("strides", &TensorInfo::strides, "Bytes; -1 where dynamic.")
+      .def_property_readonly(
+          "shape", [](const TensorInfo& info) { return std::vector<int64_t>(info.shape); },
+          "Elements; -1 where dynamic.")
+      .def_property_readonly(
+          "strides", [](const TensorInfo& info) { return std::vector<int64_t>(info.strides); },
+          "Bytes; -1 where dynamic.")
       .def_readonly("aligned_byte_size", &TensorInfo::aligned_byte_size, "-1 where dynamic.")
       .def_property_readonly("quanti_type",
                              [](const TensorInfo& info) { return info.quantization.type; })

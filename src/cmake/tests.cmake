@@ -29,14 +29,22 @@ function(hbm_test name)
 endfunction()
 
 hbm_test(cpp_test
+  "${HBM_TEST_DIR}/cpp/admission_test.cpp"
+  "${HBM_TEST_DIR}/cpp/core_use_test.cpp"
   "${HBM_TEST_DIR}/cpp/error_test.cpp"
+  "${HBM_TEST_DIR}/cpp/histogram_test.cpp"
   "${HBM_TEST_DIR}/cpp/layout_test.cpp"
   "${HBM_TEST_DIR}/cpp/model_file_test.cpp"
   "${HBM_TEST_DIR}/cpp/scheduling_test.cpp"
+  "${HBM_TEST_DIR}/cpp/statistics_test.cpp"
   "${HBM_TEST_DIR}/cpp/strided_copy_test.cpp"
-  "${HBM_TEST_DIR}/cpp/task_slots_test.cpp"
+  "${HBM_TEST_DIR}/cpp/trace_test.cpp"
   simulator/model_file.cpp)  # the reader is hidden inside libdnn.so
 target_link_libraries(cpp_test PRIVATE hbm_core)
+
+# Measures, tests nothing: build the target statistics_cost and run it.
+add_executable(statistics_cost EXCLUDE_FROM_ALL "${HBM_TEST_DIR}/bench/statistics_cost.cpp")
+target_link_libraries(statistics_cost PRIVATE hbm_core hbm_options)
 
 # These link against our pair as any program for the ABI does.
 hbm_test(abi_test

@@ -52,19 +52,19 @@ std::string status_name(int32_t status) {
   return row != nullptr ? std::string(row->name) : "unknown status";
 }
 
-void check(int32_t status, const char* call, const std::string& doing, const ErrorPlace& place) {
-  if (status == HB_UCP_SUCCESS) return;
+void fail(int32_t status, const char* call, std::string_view doing, PlaceView place) {
   const abi::StatusRow* row = abi::find_status(status);
   std::string message;
-  if (!place.model.empty()) message += "model '" + place.model + "'";
-  if (!place.tensor.empty()) message += ", tensor '" + place.tensor + "'";
+  if (!place.model.empty()) message += "model '" + std::string(place.model) + "'";
+  if (!place.tensor.empty()) message += ", tensor '" + std::string(place.tensor) + "'";
   if (!message.empty()) message += ": ";
-  message += "failed to " + doing + ": " + call + " returned " + std::to_string(status) + " (" +
-             status_name(status) + (row != nullptr ? std::string(": ") + row->text : "") + ")" +
-             remedy_of(status);
+  message += "failed to " + std::string(doing) + ": " + call + " returned " +
+             std::to_string(status) + " (" + status_name(status) +
+             (row != nullptr ? std::string(": ") + row->text : "") + ")" + remedy_of(status);
   const std::string said = last_error_line();
   if (!said.empty()) message += "; the accelerator says: " + said;
-  throw Error(kind_of(status), message, place, call, status);
+  throw Error(kind_of(status), message, {std::string(place.model), std::string(place.tensor)}, call,
+              status);
 }
 
 }  // namespace hbm

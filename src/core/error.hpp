@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <utility>
 
 namespace hbm {
 
@@ -16,12 +18,25 @@ enum class ErrorKind {
   kMemory,   // no device memory
   kTask,     // the accelerator failed to run
   kTimeout,  // a deadline passed
+  kBusy,     // no place is free, or the object is in use
+  kClosed,   // the runtime was closed
 };
 
 // Where it happened; empty where it does not apply.
 struct ErrorPlace {
   std::string model;
   std::string tensor;
+};
+
+// The same of somebody else's text; copied only once there is an error.
+struct PlaceView {
+  PlaceView() = default;
+  PlaceView(std::string_view model_name, std::string_view tensor_name)
+      : model(model_name), tensor(tensor_name) {}
+  PlaceView(const ErrorPlace& place) : model(place.model), tensor(place.tensor) {}
+
+  std::string_view model;
+  std::string_view tensor;
 };
 
 class Error : public std::runtime_error {
@@ -50,9 +65,12 @@ class Error : public std::runtime_error {
 // "HB_UCP_TASK_TIMEOUT", or "unknown status" for a code that is none of the ABI's.
 [[nodiscard]] std::string status_name(int32_t status);
 
-// Throws unless the status is success; `doing` completes "failed to …". The accelerator's own
+// Throws for a status that is not success; `doing` completes "failed to …". The accelerator's own
 // log lines of this thread since the call are appended.
-void check(int32_t status, const char* call, const std::string& doing,
-           const ErrorPlace& place = {});
+[[noreturn]] void fail(int32_t status, const char* call, std::string_view doing, PlaceView place);
+
+inline void check(int32_t status, const char* call, std::string_view doing, PlaceView place = {}) {
+  if (status != 0) fail(status, call, doing, place);
+}
 
 }  // namespace hbm

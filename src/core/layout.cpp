@@ -32,10 +32,7 @@ Layout reported_layout(const TensorInfo& info) {
           info.aligned_byte_size};
 }
 
-bool is_dynamic(const Layout& layout) {
-  return std::count(layout.shape.begin(), layout.shape.end(), -1) > 0 ||
-         std::count(layout.strides.begin(), layout.strides.end(), -1) > 0;
-}
+bool is_dynamic(const Layout& layout) { return has_unknown(layout.shape, layout.strides); }
 
 // Bytes from the first to behind the last element; 0 for an empty tensor.
 int64_t reach(const Layout& layout, const TensorInfo& info) {
@@ -60,6 +57,11 @@ void check_fits(const Layout& layout, int64_t available, const TensorInfo& info,
 }
 
 }  // namespace
+
+bool has_unknown(const Extents& shape, const Extents& strides) {
+  return std::count(shape.begin(), shape.end(), -1) > 0 ||
+         std::count(strides.begin(), strides.end(), -1) > 0;
+}
 
 Extents storage_shape(const Extents& shape, int32_t data_type) {
   Extents units = shape;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "error.hpp"
+#include "model_run.hpp"
 #include "release.hpp"
 
 namespace hbm {
@@ -99,6 +100,39 @@ PackedModels::PackedModels(std::shared_ptr<const Library> library,
 }
 
 PackedModels::~PackedModels() = default;
+
+Model::Model(std::shared_ptr<const PackedModels> packed, std::size_t index)
+    : packed_(std::move(packed)), info_(packed_->models().at(index)) {}
+
+Model::~Model() = default;
+
+std::unique_ptr<ModelRun> Model::take_idle_run() const {
+  const std::lock_guard lock(mutex_);
+  if (idle_runs_.empty()) return nullptr;
+  std::unique_ptr<ModelRun> run = std::move(idle_runs_.back());
+  idle_runs_.pop_back();
+  return run;
+}
+
+void Model::keep_idle_run(std::unique_ptr<ModelRun> run) const noexcept {
+  try {
+    const std::lock_guard lock(mutex_);
+    idle_runs_.push_back(std::move(run));
+  } catch (const std::exception&) {
+    // No memory to remember the run: it is made anew next time.
+  }
+}
+
+LoadedFiles load_files(const std::shared_ptr<const Library>& library,
+                       const std::vector<std::string>& files) {
+  LoadedFiles loaded;
+  const auto packed = std::make_shared<const PackedModels>(library, files);
+  for (std::size_t index = 0; index < packed->models().size(); ++index) {
+    loaded.models.push_back(std::make_shared<const Model>(packed, index));
+  }
+  loaded.descriptions = packed->file_descriptions();
+  return loaded;
+}
 
 ModelInfo PackedModels::describe(const char* name) const {
   ModelInfo model;

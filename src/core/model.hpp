@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -56,5 +57,39 @@ class PackedModels {
   std::vector<ModelInfo> models_;
   std::vector<std::string> file_descriptions_;
 };
+
+class ModelRun;
+
+// One model of a group; whoever holds it keeps the group loaded.
+class Model {
+ public:
+  Model(std::shared_ptr<const PackedModels> packed, std::size_t index);
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+  ~Model();
+
+  [[nodiscard]] const ModelInfo& info() const noexcept { return info_; }
+  [[nodiscard]] const std::string& name() const noexcept { return info_.name; }
+
+  // Runs that ended and can be used again; null when there is none.
+  [[nodiscard]] std::unique_ptr<ModelRun> take_idle_run() const;
+  void keep_idle_run(std::unique_ptr<ModelRun> run) const noexcept;
+
+ private:
+  std::shared_ptr<const PackedModels> packed_;
+  const ModelInfo& info_;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<ModelRun>> idle_runs_;
+};
+
+// All models of the files, in their order.
+struct LoadedFiles {
+  std::vector<std::shared_ptr<const Model>> models;
+  std::vector<std::string> descriptions;  // one per file
+};
+
+// Throws Error that names the files.
+[[nodiscard]] LoadedFiles load_files(const std::shared_ptr<const Library>& library,
+                                     const std::vector<std::string>& files);
 
 }  // namespace hbm

@@ -1,67 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs loaded models: host arrays in, device buffers with their layout out.
+// Runs models: host arrays in, device buffers with their layout out.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
+#include <optional>
 #include <vector>
 
 #include "deadline.hpp"
-#include "layout.hpp"
+#include "input_view.hpp"
 #include "library.hpp"
-#include "memory.hpp"
 #include "model.hpp"
-#include "scheduling.hpp"
+#include "model_run.hpp"
+#include "pool.hpp"
 
 namespace hbm {
 
-// An array of the caller; strides in bytes, of any sign.
-struct InputView {
-  const std::byte* data = nullptr;
-  int32_t data_type = 0;
-  Extents shape;  // storage units: 4-bit types come as bytes of two elements
-  Extents strides;
-  bool other_byte_order = false;  // big-endian elements
-};
-
 // One model's part of a run; inputs in the model's order.
 struct Request {
-  std::size_t model = 0;
+  std::shared_ptr<const Model> model;
   std::vector<InputView> inputs;
-  SchedParam sched;
+  hbUCPSchedParam sched{};                            // see to_abi
+  std::optional<Deadline::Clock::duration> max_wait;  // see PlaceRequest
 };
 
-// An output in device memory, readable as long as the buffer is held.
-struct OutputTensor {
-  std::shared_ptr<DeviceBuffer> buffer;
-  int32_t data_type = 0;
-  Extents shape;    // storage units
-  Extents strides;  // bytes
-};
+// Outputs in the model's order.
+using Outputs = std::vector<OutputTensor>;
+
+// The place that requests need which run together.
+[[nodiscard]] PlaceRequest place_for(const Request* requests, std::size_t count, int chip_cores);
 
 class Runtime {
  public:
-  Runtime(std::shared_ptr<const Library> library, const std::vector<std::string>& files);
+  explicit Runtime(std::shared_ptr<const Library> library);
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+  ~Runtime() { pool_->close(); }
 
-  [[nodiscard]] const Library& library() const noexcept { return *library_; }
-  [[nodiscard]] const PackedModels& packed() const noexcept { return packed_; }
+  [[nodiscard]] const std::shared_ptr<const Library>& library() const noexcept { return library_; }
+  [[nodiscard]] BufferPool& pool() const noexcept { return *pool_; }
 
-  // Submits every request, then waits for all; outputs come in the models' order. Any thread.
-  // Throws Error; nothing of the failed run is left behind.
-  [[nodiscard]] std::vector<std::vector<OutputTensor>> run(const std::vector<Request>& requests,
-                                                           const Deadline& deadline) const;
+  // Throws Error(kLibrary) in a forked child, Error(kInput) for inputs that do not fit.
+  void check(const std::vector<Request>& requests) const;
+
+  // Submits every request, then waits for all; outputs come in the requests' order. Any thread.
+  // Throws Error; what is still in flight then is abandoned, and its memory comes back later.
+  [[nodiscard]] std::vector<Outputs> run(const std::vector<Request>& requests,
+                                         const Deadline& deadline) const;
 
  private:
-  class Job;
-
   std::shared_ptr<const Library> library_;
-  PackedModels packed_;
   std::shared_ptr<BufferPool> pool_;
 };
-
-// Throws Error(kInput) that names what was expected and what came.
-void check_input(const ModelInfo& model, const TensorInfo& input, const InputView& view);
 
 }  // namespace hbm

@@ -19,9 +19,10 @@ struct SchedParam {
   uint32_t device_id = 0;
 };
 
-// Throws Error(kInput) that names the model, the value and what is allowed on this chip.
-void check_sched_param(const SchedParam& param, int core_count, const std::string& model);
-
-[[nodiscard]] hbUCPSchedParam to_abi(const SchedParam& param);
+// The accelerator's form of the parameters. A model compiled for several cores gets the first ones
+// unless exactly so many are named. Throws Error(kInput) that names the model, the value and what
+// is allowed on this chip.
+[[nodiscard]] hbUCPSchedParam to_abi(const SchedParam& param, int chip_cores,
+                                     const std::string& model, int model_cores);
 
 }  // namespace hbm

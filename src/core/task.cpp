@@ -2,70 +2,31 @@
 // Makes, submits, waits for and releases tasks of the accelerator.
 #include "task.hpp"
 
-#include <cstdlib>
 #include <utility>
 
 #include "error.hpp"
 #include "release.hpp"
 
 namespace hbm {
-namespace {
 
-constexpr std::size_t kDefaultTaskLimit = 32;
-
-std::size_t task_limit() {
-  const char* text = std::getenv("HB_UCP_MAX_TASK_NUM");
-  const long value = text != nullptr ? std::strtol(text, nullptr, 10) : 0;
-  return value > 0 ? static_cast<std::size_t>(value) : kDefaultTaskLimit;
-}
-
-}  // namespace
-
-TaskSlots& TaskSlots::of_process() {
-  static TaskSlots slots(task_limit());
-  return slots;
-}
-
-void TaskSlots::acquire(std::size_t count, const Deadline& deadline) {
-  std::unique_lock lock(mutex_);
-  while (used_ + count > limit_) {
-    if (deadline.passed()) {
-      throw Error(ErrorKind::kTimeout,
-                  "the deadline passed while all " + std::to_string(limit_) +
-                      " tasks of the accelerator (HB_UCP_MAX_TASK_NUM) were in use");
-    }
-    freed_.wait_for(lock, deadline.slice());
-    lock.unlock();
-    deadline.look_up();
-    lock.lock();
-  }
-  used_ += count;
-}
-
-void TaskSlots::release(std::size_t count) noexcept {
-  {
-    const std::lock_guard lock(mutex_);
-    used_ -= count;
-  }
-  freed_.notify_all();
-}
-
-Task::Task(std::shared_ptr<const Library> library, std::string model, hbDNNHandle_t handle,
-           std::vector<hbDNNTensor>& outputs, const std::vector<hbDNNTensor>& inputs)
-    : library_(std::move(library)), model_(std::move(model)) {
+void Task::create(hbDNNHandle_t handle, std::vector<hbDNNTensor>& outputs,
+                  const std::vector<hbDNNTensor>& inputs) {
   check(library_->hbDNNInferV2(&handle_, outputs.data(), inputs.data(), handle), "hbDNNInferV2",
         "make a task", {model_, {}});
 }
 
-Task::~Task() {
-  if (handle_ == nullptr || !library_->is_usable()) return;
-  release_or_log("hbUCPReleaseTask", [this] { return library_->hbUCPReleaseTask(handle_); });
+void Task::call_when_done(hbUCPTaskDoneCb done, void* user_data) {
+  check(library_->hbUCPSetTaskDoneCb(handle_, done, user_data), "hbUCPSetTaskDoneCb",
+        "be told of the task's end", {model_, {}});
 }
 
-void Task::submit(const SchedParam& param) {
-  hbUCPSchedParam abi = to_abi(param);
-  check(library_->hbUCPSubmitTask(handle_, &abi), "hbUCPSubmitTask", "submit the task",
-        {model_, {}});
+void Task::submit(const hbUCPSchedParam& param) {
+  hbUCPSchedParam copy = param;
+  in_flight_ = true;  // before: the callback may come from inside
+  const int32_t status = library_->hbUCPSubmitTask(handle_, &copy);
+  if (status == HB_UCP_SUCCESS) return;
+  in_flight_ = false;
+  check(status, "hbUCPSubmitTask", "submit the task", {model_, {}});
 }
 
 void Task::wait(const Deadline& deadline) {
@@ -73,7 +34,8 @@ void Task::wait(const Deadline& deadline) {
     const auto slice = static_cast<int32_t>(deadline.slice().count());
     const int32_t status = library_->hbUCPWaitTaskDone(handle_, slice);
     if (status != HB_UCP_TASK_TIMEOUT) {
-      check(status, "hbUCPWaitTaskDone", "run the task", {model_, {}});
+      in_flight_ = false;
+      check_done(status);
       return;
     }
     if (deadline.passed()) {
@@ -85,11 +47,24 @@ void Task::wait(const Deadline& deadline) {
   }
 }
 
+void Task::check_done(int32_t status) const {
+  check(status, "hbUCPWaitTaskDone", "run the task", {model_, {}});
+}
+
 hbDNNTensorProperties Task::output_properties(int32_t index) const {
   hbDNNTensorProperties properties{};
   check(library_->hbDNNGetTaskOutputTensorProperties(&properties, handle_, 0, index),
         "hbDNNGetTaskOutputTensorProperties", "read an output's properties", {model_, {}});
   return properties;
+}
+
+void Task::release() noexcept {
+  in_flight_ = false;
+  if (handle_ == nullptr) return;
+  if (library_->is_usable()) {
+    release_or_log("hbUCPReleaseTask", [this] { return library_->hbUCPReleaseTask(handle_); });
+  }
+  handle_ = nullptr;
 }
 
 }  // namespace hbm

@@ -9,21 +9,25 @@
 namespace hbm {
 namespace {
 
-TEST(CheckSchedParam, AcceptsTheWholeRangeOfPriorities) {
+hbUCPSchedParam on_chip(const SchedParam& param, int chip_cores = 4, int model_cores = 1) {
+  return to_abi(param, chip_cores, "detector", model_cores);
+}
+
+TEST(SchedParam, AcceptsTheWholeRangeOfPriorities) {
   for (const int priority : {0, 255}) {
-    EXPECT_NO_THROW(check_sched_param({priority, 0, {kAnyCore}, 0}, 1, "m"));
+    EXPECT_EQ(on_chip({priority, 0, {kAnyCore}, 0}).priority, priority);
   }
 }
 
-TEST(CheckSchedParam, RefusesPrioritiesOutsideIt) {
+TEST(SchedParam, RefusesPrioritiesOutsideIt) {
   for (const int priority : {-1, 256}) {
-    EXPECT_THROW(check_sched_param({priority, 0, {kAnyCore}, 0}, 1, "m"), Error);
+    EXPECT_THROW(static_cast<void>(on_chip({priority, 0, {kAnyCore}, 0})), Error);
   }
 }
 
-TEST(CheckSchedParam, NamesTheCoresOfTheChip) {
+TEST(SchedParam, NamesTheCoresOfTheChip) {
   try {
-    check_sched_param({0, 0, {0, 9}, 0}, 4, "detector");
+    static_cast<void>(on_chip({0, 0, {0, 9}, 0}));
     FAIL() << "core 9 was accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kInput);
@@ -32,19 +36,31 @@ TEST(CheckSchedParam, NamesTheCoresOfTheChip) {
   }
 }
 
-TEST(CheckSchedParam, RefusesCoreOneOnAChipWithOneCore) {
-  EXPECT_THROW(check_sched_param({0, 0, {1}, 0}, 1, "m"), Error);
+TEST(SchedParam, RefusesCoreOneOnAChipWithOneCore) {
+  EXPECT_THROW(static_cast<void>(on_chip({0, 0, {1}, 0}, 1)), Error);
 }
 
-TEST(ToAbi, TurnsCoresIntoAMask) {
-  EXPECT_EQ(to_abi({7, -3, {0, 2}, 0}).backend, HB_UCP_BPU_CORE_0 | HB_UCP_BPU_CORE_2);
-  EXPECT_EQ(to_abi({7, -3, {0, 2}, 0}).priority, 7);
-  EXPECT_EQ(to_abi({7, -3, {0, 2}, 0}).customId, -3);
+TEST(SchedParam, TurnsCoresIntoAMask) {
+  const hbUCPSchedParam abi = on_chip({7, -3, {0, 2}, 0});
+  EXPECT_EQ(abi.backend, HB_UCP_BPU_CORE_0 | HB_UCP_BPU_CORE_2);
+  EXPECT_EQ(abi.priority, 7);
+  EXPECT_EQ(abi.customId, -3);
 }
 
-TEST(ToAbi, LeavesTheChoiceToTheSchedulerForNoneAndMinusOne) {
-  EXPECT_EQ(to_abi({0, 0, {}, 0}).backend, HB_UCP_BPU_CORE_ANY);
-  EXPECT_EQ(to_abi({0, 0, {kAnyCore}, 0}).backend, HB_UCP_BPU_CORE_ANY);
+TEST(SchedParam, LeavesTheChoiceToTheSchedulerForNoneAndMinusOne) {
+  EXPECT_EQ(on_chip({0, 0, {}, 0}).backend, HB_UCP_BPU_CORE_ANY);
+  EXPECT_EQ(on_chip({0, 0, {kAnyCore}, 0}).backend, HB_UCP_BPU_CORE_ANY);
+}
+
+TEST(SchedParam, NamesTheFirstCoresForAModelOfSeveral) {
+  EXPECT_EQ(on_chip({}, 4, 2).backend, HB_UCP_BPU_CORE_0 | HB_UCP_BPU_CORE_1);
+}
+
+TEST(SchedParam, WantsExactlyTheCoresThatAModelOfSeveralWasCompiledFor) {
+  EXPECT_EQ(on_chip({0, 0, {1, 3}, 0}, 4, 2).backend, HB_UCP_BPU_CORE_1 | HB_UCP_BPU_CORE_3);
+  for (const std::vector<int>& cores : {std::vector<int>{1}, {1, 1}, {0, 1, 2}}) {
+    EXPECT_THROW(static_cast<void>(on_chip({0, 0, cores, 0}, 4, 2)), Error);
+  }
 }
 
 }  // namespace

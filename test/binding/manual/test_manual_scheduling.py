@@ -25,7 +25,12 @@ def test_the_parameters_are_those_of_the_signature(manual_block: Callable[[str],
     documented = inspect.signature(names["set_scheduling_params"]).parameters
     ours = dict(inspect.signature(HB_HBMRuntime.set_scheduling_params).parameters)
     del ours["self"]
-    assert [(name, parameter.default) for name, parameter in ours.items()] == [
+    positional = {
+        name: parameter
+        for name, parameter in ours.items()
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY  # those go past the manual
+    }
+    assert [(name, parameter.default) for name, parameter in positional.items()] == [
         (name, parameter.default) for name, parameter in documented.items()
     ]
 

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// numpy arrays as the core's inputs, and its outputs as numpy arrays.
+#pragma once
+
+#include <pybind11/numpy.h>
+
+#include <cstdint>
+
+#include "core/input_view.hpp"
+#include "core/model_run.hpp"
+
+namespace hbm::bindings {
+
+// The array seen as this input; throws Error(kInput) for elements that no accelerator has.
+[[nodiscard]] InputView view_of(const pybind11::array& array, const ModelInfo& model,
+                                const TensorInfo& input);
+
+// The same without errors: false unless it is a plain array of the input's data type.
+[[nodiscard]] bool fill_view(PyObject* object, const TensorInfo& input, InputView& view);
+
+// A writable view of the output's device memory, which it keeps.
+[[nodiscard]] pybind11::object to_array(OutputTensor output);
+
+}  // namespace hbm::bindings

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Python's requests as the core's.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/runtime.hpp"
+#include "scheduling.hpp"
+
+namespace hbm::bindings {
+
+// One model as a plan knows it.
+struct PlannedModel {
+  pybind11::object name;
+  std::shared_ptr<const Model> model;
+  Scheduling scheduling;
+  std::vector<pybind11::object> input_names;
+  std::vector<pybind11::object> output_names;
+};
+
+// Requests that go together; the arrays are the caller's to hold.
+struct Prepared {
+  std::vector<Request> requests;
+  std::vector<const PlannedModel*> models;  // of each request
+  std::optional<Deadline::Clock::duration> timeout;
+};
+
+// The models of a runtime with their scheduling parameters; never changed, only replaced.
+class Plan {
+ public:
+  // entries: (Model, Scheduling) in load order.
+  explicit Plan(const pybind11::list& entries);
+
+  // The usual forms of an input, without errors: false for all that needs a closer look.
+  [[nodiscard]] bool prepare(PyObject* input, Prepared& prepared) const;
+  // items: (index of the model, arrays in its order, Scheduling or None for the plan's own).
+  // Throws Error(kInput).
+  [[nodiscard]] Prepared prepare_items(const pybind11::list& items) const;
+
+  [[nodiscard]] const PlannedModel& at(std::size_t index) const { return models_.at(index); }
+
+ private:
+  [[nodiscard]] bool add(const PlannedModel& model, PyObject* inputs, Prepared& prepared) const;
+
+  std::vector<PlannedModel> models_;
+  pybind11::dict indices_;  // name: index
+};
+
+// {model: {output: array}}
+[[nodiscard]] pybind11::dict to_dict(const Prepared& prepared, std::vector<Outputs> outputs);
+
+}  // namespace hbm::bindings

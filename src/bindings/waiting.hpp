@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Waits of the core on a Python thread: without the GIL, with Ctrl-C, with the interpreter's end.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <optional>
+
+#include "core/deadline.hpp"
+#include "exit.hpp"
+
+namespace hbm::bindings {
+
+// Lets Ctrl-C and the interpreter's end finish a long wait.
+inline void look_up() {
+  throw_if_ending();
+  const pybind11::gil_scoped_acquire gil;
+  if (PyErr_CheckSignals() != 0) throw pybind11::error_already_set();
+}
+
+// Calls `wait(deadline)` with the GIL released. Once the interpreter ends, other threads than the
+// one that ends it do not come back from here.
+template <typename Wait>
+auto without_gil(std::optional<Deadline::Clock::duration> timeout, Wait&& wait) {
+  std::optional<RunningCall> running(std::in_place);
+  const pybind11::gil_scoped_release free_gil;
+  try {
+    return wait(Deadline(timeout, look_up));
+  } catch (const InterpreterEnding&) {
+    running.reset();  // all is given back
+    park_thread();
+  }
+}
+
+}  // namespace hbm::bindings

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// One run of one model: its tensors in device memory and its task. Used again from run to run.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "admission.hpp"
+#include "deadline.hpp"
+#include "input_view.hpp"
+#include "model.hpp"
+#include "pool.hpp"
+#include "task.hpp"
+
+namespace hbm {
+
+// An output in device memory, readable as long as the buffer is held.
+struct OutputTensor {
+  BufferRef buffer;
+  int32_t data_type = 0;
+  Extents shape;    // storage units
+  Extents strides;  // bytes
+};
+
+class ModelRun {
+ public:
+  // Throws Error(kModel) if an output's size is not known before the run.
+  ModelRun(std::shared_ptr<const Library> library, const Model& model);
+
+  [[nodiscard]] const Model& model() const noexcept { return model_; }
+
+  // Takes buffers and copies the inputs that the accelerator cannot read where they lie; they
+  // must have passed check_input.
+  void set_inputs(BufferPool& pool, const std::vector<InputView>& inputs);
+  // Hands the task over. With `done`, it is called once, on a thread of the accelerator.
+  void submit(Place place, hbUCPSchedParam sched, hbUCPTaskDoneCb done = nullptr,
+              void* user_data = nullptr);
+  void wait(const Deadline& deadline) { task_.wait(deadline); }
+  // The end as the callback reported it; throws Error.
+  void check_done(int32_t status);
+  // After a successful end. Appends the outputs, which then belong to the caller.
+  void take_outputs(std::vector<OutputTensor>& outputs);
+  // Cancels what is in flight, waits for it, and gives back task, place and buffers.
+  void end() noexcept;
+  [[nodiscard]] bool is_in_flight() const noexcept { return task_.is_in_flight(); }
+
+ private:
+  friend class RunLease;
+
+  void copy_in(std::size_t index, const InputView& view, const BufferRef& buffer);
+  [[nodiscard]] OutputTensor describe_output(std::size_t index) const;
+
+  const Model& model_;
+  std::shared_ptr<const Model> keep_;  // while in use
+  std::vector<Layout> input_layouts_;
+  std::vector<Layout> output_layouts_;
+  std::vector<bool> dynamic_inputs_;
+  std::vector<bool> dynamic_outputs_;
+  std::shared_ptr<BufferPool> pool_;  // that `sizes_` were taken from
+  std::vector<int64_t> sizes_;
+  std::vector<BufferRef> buffers_;  // the copied inputs', then the outputs'
+  std::vector<BufferRef> borrowed_;
+  std::vector<hbDNNTensor> inputs_;
+  std::vector<hbDNNTensor> outputs_;
+  std::size_t first_output_ = 0;  // in `buffers_`
+  Place place_;
+  Task task_;  // the first to go
+};
+
+// A run in use. At its end it goes back to its model; one that is still in flight is abandoned to
+// a thread that waits for the accelerator to let go of it.
+class RunLease {
+ public:
+  RunLease() = default;
+  RunLease(const std::shared_ptr<const Library>& library, std::shared_ptr<const Model> model);
+  RunLease(RunLease&&) = default;
+  RunLease& operator=(RunLease&&) = default;
+  ~RunLease() { give_back(); }
+
+  void give_back() noexcept;
+  explicit operator bool() const noexcept { return run_ != nullptr; }
+  ModelRun& operator*() const noexcept { return *run_; }
+  ModelRun* operator->() const noexcept { return run_.get(); }
+
+ private:
+  friend class Abandoned;
+  static void end_now(std::unique_ptr<ModelRun> run) noexcept;
+
+  std::unique_ptr<ModelRun> run_;
+};
+
+}  // namespace hbm
