@@ -63,7 +63,7 @@ setup(
     author_email="maintainers@hbm-runtime.org",
     python_requires=">=3.10",
     packages=find_packages(include=["hbm_runtime", "hbm_runtime.*"]),
-    package_data={"hbm_runtime": ["py.typed", "*.pyi"]},
+    package_data={"hbm_runtime": ["py.typed", "*.pyi", "schema/*.json"]},
     # Named so that the wheel gets this machine's tag; CMake knows the sources.
     ext_modules=[Extension("hbm_runtime._core", sources=[])],
     cmdclass={"build_ext": CMakeBuild},

@@ -13,6 +13,7 @@ from hbm_runtime.errors import (
     HBMTimeoutError,
 )
 from hbm_runtime.four_bit import pack_four_bit, unpack_four_bit
+from hbm_runtime.quantization import dequantize, quantize
 from hbm_runtime.runtime import HB_HBMRuntime
 from hbm_runtime.types import QuantParams, SchedParam, hbDNNDataType, hbDNNQuantiType
 
@@ -27,8 +28,10 @@ __all__ = [
     "HB_HBMRuntime",
     "QuantParams",
     "SchedParam",
+    "dequantize",
     "hbDNNDataType",
     "hbDNNQuantiType",
     "pack_four_bit",
+    "quantize",
     "unpack_four_bit",
 ]

@@ -19,9 +19,11 @@ __all__: list[str] = [
     "Scheduling",
     "TensorInfo",
     "Trace",
+    "dequantize",
     "has_log_lines",
     "load",
     "pybind11_version",
+    "quantize",
     "take_log_lines",
 ]
 
@@ -145,11 +147,34 @@ class Runtime:
     ) -> dict:
         """Run (model index, arrays, Scheduling or None) tuples together; timeout in seconds."""
 
+def dequantize(
+    stored: numpy.ndarray,
+    stored_type: typing.SupportsInt | typing.SupportsIndex,
+    real: numpy.ndarray,
+    real_type: typing.SupportsInt | typing.SupportsIndex,
+    quanti_type: typing.SupportsInt | typing.SupportsIndex,
+    axis: typing.SupportsInt | typing.SupportsIndex,
+    scale: typing.Annotated[numpy.typing.ArrayLike, numpy.float32],
+    zero_point: typing.Annotated[numpy.typing.ArrayLike, numpy.int32],
+) -> None:
+    """Fill `real`, which must not overlap `stored`."""
+
 def has_log_lines() -> bool:
     """Whether take_log_lines would return anything."""
 
 def load(library: Library, files: collections.abc.Sequence[str]) -> tuple:
     """Load files together: (list of Model, list of the files' descriptions)."""
+def quantize(
+    real: numpy.ndarray,
+    real_type: typing.SupportsInt | typing.SupportsIndex,
+    stored: numpy.ndarray,
+    stored_type: typing.SupportsInt | typing.SupportsIndex,
+    quanti_type: typing.SupportsInt | typing.SupportsIndex,
+    axis: typing.SupportsInt | typing.SupportsIndex,
+    scale: typing.Annotated[numpy.typing.ArrayLike, numpy.float32],
+    zero_point: typing.Annotated[numpy.typing.ArrayLike, numpy.int32],
+) -> None:
+    """Fill `stored`, which must not overlap `real`."""
 
 def take_log_lines() -> list[typing.Any]:
     """Take the accelerator's log lines as (level, text); 3 is a warning, 4 an error."""

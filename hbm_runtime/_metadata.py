@@ -9,6 +9,7 @@ from typing import TypeVar
 from hbm_runtime import _core
 from hbm_runtime._model_table import ModelTable, Snapshot
 from hbm_runtime._scheduling import copy_of
+from hbm_runtime.models import Models
 from hbm_runtime.types import QuantParams, SchedParam, hbDNNDataType, hbDNNQuantiType
 
 T = TypeVar("T")
@@ -22,6 +23,11 @@ class Metadata:
     @property
     def _snapshot(self) -> Snapshot:
         return self._table.snapshot
+
+    @property
+    def models(self) -> Models:
+        """The loaded models as typed objects: ``models["m"].inputs["x"].shape``."""
+        return self._snapshot.models
 
     @property
     def model_names(self) -> list[str]:

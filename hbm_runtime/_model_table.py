@@ -15,7 +15,9 @@ from hbm_runtime._log import forward_log_lines
 from hbm_runtime._model_paths import check_origin
 from hbm_runtime._preemption import warn_of_missing_boundaries
 from hbm_runtime._scheduling import Changes, Settings, changed
+from hbm_runtime._source_file import SourceFile
 from hbm_runtime.errors import HBMInputError, HBMModelError
+from hbm_runtime.models import Models, models_of
 
 _logger = logging.getLogger("hbm_runtime")
 
@@ -25,8 +27,13 @@ class Entry:
     """One loaded model."""
 
     model: _core.Model
-    path: str  # of its file, as given
+    source: SourceFile
     settings: Settings
+
+    @property
+    def path(self) -> str:
+        """Path of its file, as given."""
+        return self.source.path
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,14 @@ class Snapshot:
             name: [tensor.name for tensor in entry.model.outputs]
             for name, entry in self.entries.items()
         }
+
+    @cached_property
+    def models(self) -> Models:
+        """The models as typed objects."""
+        return models_of(
+            (entry.model for entry in self.entries.values()),
+            {name: entry.source for name, entry in self.entries.items()},
+        )
 
     def scheduling_for(
         self, names: Sequence[str], changes: Changes
@@ -92,16 +107,17 @@ class ModelTable:
             first_wins: Whether a model of a name that exists is left out with a warning, as the
                 accelerator does within one call, instead of being an error.
         """
-        loaded = [(path, *self._read(path)) for path in paths]
+        loaded = [self._read(path) for path in paths]
         with self._lock:
             entries = dict(self.snapshot.entries)
             descriptions = dict(self.snapshot.file_descriptions)
             names: list[str] = []
-            for path, models, description in loaded:
+            for source, models, description in loaded:
+                path = source.path
                 descriptions[path] = description
                 for model in models:
                     if model.name not in entries:
-                        entries[model.name] = Entry(model, path, Settings())
+                        entries[model.name] = Entry(model, source, Settings())
                         names.append(model.name)
                     elif not first_wins:
                         raise HBMInputError(
@@ -136,7 +152,7 @@ class ModelTable:
         known = self.snapshot.entries
         check_model_name(name, list(known), "model_name")
         path = known[name].path if path is None else path
-        models, description = self._read(path)
+        source, models, description = self._read(path)
         fresh = {model.name: model for model in models}
         if name not in fresh:
             raise HBMModelError(
@@ -147,7 +163,7 @@ class ModelTable:
         with self._lock:
             entries = dict(self.snapshot.entries)
             check_model_name(name, list(entries), "model_name")  # another thread may unload it
-            entries[name] = replace(entries[name], model=fresh[name], path=path)
+            entries[name] = replace(entries[name], model=fresh[name], source=source)
             used = {entry.path for entry in entries.values()}
             descriptions = {
                 known: text
@@ -175,13 +191,14 @@ class ModelTable:
         with self._lock:
             self.snapshot = self._make({}, {})
 
-    def _read(self, path: str) -> tuple[list[_core.Model], str]:
+    def _read(self, path: str) -> tuple[SourceFile, list[_core.Model], str]:
+        source = SourceFile(path)  # before the accelerator reads it: a later change is noticed
         check_origin([path], self._library.is_simulator)
         try:
             models, descriptions = _core.load(self._library, [path])
         finally:
             forward_log_lines()
-        return models, descriptions[0]
+        return source, models, descriptions[0]
 
     def _make(self, entries: Mapping[str, Entry], descriptions: Mapping[str, str]) -> Snapshot:
         core_count = self._library.core_count

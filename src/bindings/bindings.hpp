@@ -13,6 +13,7 @@ void register_library(pybind11::module_& module);
 void register_device_memory(pybind11::module_& module);
 void register_tensor(pybind11::module_& module);
 void register_model(pybind11::module_& module);
+void register_quantization(pybind11::module_& module);
 void register_scheduling(pybind11::module_& module);
 void register_statistics(pybind11::module_& module);
 void register_trace(pybind11::module_& module);

@@ -17,6 +17,7 @@ PYBIND11_MODULE(_core, module) {
   register_device_memory(module);
   register_tensor(module);
   register_model(module);  // holds tensors; loaded from a library
+  register_quantization(module);
   register_scheduling(module);
   register_statistics(module);
   register_trace(module);

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Binds quantisation: numpy arrays of stored and of real values, without the GIL when they are
+// large.
+#include "core/quantization.hpp"
+
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include <functional>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+#include "bindings.hpp"
+#include "core/data_type.hpp"
+#include "core/error.hpp"
+#include "core/layout.hpp"
+#include "exit.hpp"
+
+namespace py = pybind11;
+
+namespace hbm::bindings {
+namespace {
+
+// Elements; from about 10 µs of work on, letting other threads run is worth its price.
+constexpr int64_t kManyElements = 16384;
+
+using ScaleArray = py::array_t<float, py::array::c_style | py::array::forcecast>;
+using ZeroPointArray = py::array_t<int32_t, py::array::c_style | py::array::forcecast>;
+
+Quantization make_quantization(int32_t type, int32_t axis, const ScaleArray& scales,
+                               const ZeroPointArray& zero_points) {
+  return {type,
+          axis,
+          {scales.data(), scales.data() + scales.size()},
+          {zero_points.data(), zero_points.data() + zero_points.size()}};
+}
+
+Extents shape_of(const py::array& array) { return {array.shape(), array.shape() + array.ndim()}; }
+
+// Keeps the loops inside of both arrays, whatever the caller checked.
+void check_arrays(const py::array& stored, int32_t stored_type, const py::array& real,
+                  int32_t real_type) {
+  if (stored.itemsize() != element_size(stored_type) ||
+      real.itemsize() != element_size(real_type) ||
+      shape_of(stored) != storage_shape(shape_of(real), stored_type)) {
+    throw Error(ErrorKind::kInput, describe_data_type(stored_type) + " of stored shape " +
+                                       describe_shape(shape_of(stored)) + " does not go with " +
+                                       describe_data_type(real_type) + " of shape " +
+                                       describe_shape(shape_of(real)));
+  }
+}
+
+ConstArrayView source(const py::array& array, int32_t data_type) {
+  return {static_cast<const std::byte*>(array.data()),
+          data_type,
+          {array.strides(), array.strides() + array.ndim()}};
+}
+
+ArrayView target(py::array& array, int32_t data_type) {
+  return {static_cast<std::byte*>(array.mutable_data()),
+          data_type,
+          {array.strides(), array.strides() + array.ndim()}};
+}
+
+template <typename Work>
+void without_gil_if_many(const Extents& shape, const Work& work) {
+  const int64_t elements =
+      std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+  if (elements < kManyElements) {
+    work();
+    return;
+  }
+  std::optional<RunningCall> running(std::in_place);
+  const py::gil_scoped_release free_gil;
+  try {
+    work();
+    throw_if_ending();
+  } catch (const InterpreterEnding&) {
+    running.reset();
+    park_thread();
+  }
+}
+
+}  // namespace
+
+void register_quantization(py::module_& module) {
+  module.def(
+      "dequantize",
+      [](const py::array& stored, int32_t stored_type, py::array real, int32_t real_type,
+         int32_t quanti_type, int32_t axis, const ScaleArray& scale,
+         const ZeroPointArray& zero_point) {
+        check_arrays(stored, stored_type, real, real_type);
+        const Quantization quantization = make_quantization(quanti_type, axis, scale, zero_point);
+        const Extents shape = shape_of(real);
+        const ConstArrayView from = source(stored, stored_type);
+        const ArrayView to = target(real, real_type);
+        without_gil_if_many(shape, [&] { dequantize(quantization, shape, from, to); });
+      },
+      py::arg("stored"), py::arg("stored_type"), py::arg("real"), py::arg("real_type"),
+      py::arg("quanti_type"), py::arg("axis"), py::arg("scale"), py::arg("zero_point"),
+      "Fill `real`, which must not overlap `stored`.");
+  module.def(
+      "quantize",
+      [](const py::array& real, int32_t real_type, py::array stored, int32_t stored_type,
+         int32_t quanti_type, int32_t axis, const ScaleArray& scale,
+         const ZeroPointArray& zero_point) {
+        check_arrays(stored, stored_type, real, real_type);
+        const Quantization quantization = make_quantization(quanti_type, axis, scale, zero_point);
+        const Extents shape = shape_of(real);
+        const ConstArrayView from = source(real, real_type);
+        const ArrayView to = target(stored, stored_type);
+        without_gil_if_many(shape, [&] { quantize(quantization, shape, from, to); });
+      },
+      py::arg("real"), py::arg("real_type"), py::arg("stored"), py::arg("stored_type"),
+      py::arg("quanti_type"), py::arg("axis"), py::arg("scale"), py::arg("zero_point"),
+      "Fill `stored`, which must not overlap `real`.");
+}
+
+}  // namespace hbm::bindings
