@@ -77,5 +77,5 @@ def compare(sample: demo_models.Sample, path: Path, effort: Effort) -> Line:
         found.median,
         at_most=1.05,
         detail=f"p50 {p50_us(ours) / 1000:.2f} / {p50_us(engine) / 1000:.2f} ms; "
-        f"80 % of runs {found.low:.2f} to {found.high:.2f}",
+        f"80 % of rounds {found.low:.2f} to {found.high:.2f}",
     )

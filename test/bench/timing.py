@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+TURN_S = 0.05
+
 Function = Callable[[], object]
 Times = npt.NDArray[np.float64]  # ns, [rounds, calls]
 
@@ -54,12 +56,18 @@ def in_turn(functions: Sequence[Function], rounds: int, calls: int) -> list[Time
 
 
 def slow_in_turn(functions: Sequence[Function], seconds: float) -> list[Times]:
-    """`in_turn`, single calls of functions that take milliseconds, for about so long."""
+    """`in_turn` of functions that take milliseconds, for about so long.
+
+    Each has about 50 ms per turn: a function that computes on another thread finds its caches as
+    warm as one that computes on the caller's.
+    """
     start = time.perf_counter()
     for function in functions:
         function()
-    once = time.perf_counter() - start
-    return in_turn(functions, rounds=max(3, min(1000, round(seconds / once))), calls=1)
+    once = (time.perf_counter() - start) / len(functions)
+    calls = max(1, round(TURN_S / once))
+    rounds = max(3, min(1000, round(seconds / (once * calls * len(functions)))))
+    return in_turn(functions, rounds, calls)
 
 
 def _each(function: Function, calls: int) -> list[int]:
