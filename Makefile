@@ -2,8 +2,9 @@
 # The project's commands; each does its own set-up first. The work is in scripts/.
 
 SHELL := bash
+FUZZ_SECONDS ?= 600
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-pythons lint bench soak soak-tsan clean
+.PHONY: help setup build demo test test-pythons sanitize fuzz lint bench soak soak-tsan clean
 
 help: ## Show this text
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +25,14 @@ test: build ## Run all tests; the last lines are the skipped ones with reasons a
 
 test-pythons: ## Build, install and test the wheel without ROS on Python 3.10 to 3.13 and on the boards' floor
 	@python=$$(scripts/find_python.sh "$(PYTHON)") && "$$python" scripts/test_pythons.py
+
+sanitize: setup ## Run the C and C++ tests with ASan and UBSan, then with TSan
+	@source scripts/environment.sh underlay && python scripts/sanitize.py
+
+fuzz: build ## Fuzz the model file's reader; FUZZ_SECONDS=600 for each target
+	@source scripts/environment.sh && python test/fuzz/run_fuzzers.py \
+	  build/hbm_runtime_ros/src/model_file_fuzzer build/hbm_runtime_ros/src/graph_bytes_fuzzer \
+	  --folder build/fuzz --seconds $(FUZZ_SECONDS) --seed $$RANDOM
 
 lint: setup ## Check style and types with the pinned tools
 	@source scripts/environment.sh && python scripts/lint.py

@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
+from hbm_runtime._calls import RunResult
+from hbm_runtime._preemption import PRIORITY_PREEMPT, PRIORITY_URGENT
+from hbm_runtime.binding import Binding
 from hbm_runtime.errors import (
+    HBMBusyError,
+    HBMClosedError,
     HBMError,
     HBMInputError,
     HBMLibraryError,
@@ -13,11 +18,17 @@ from hbm_runtime.errors import (
     HBMTimeoutError,
 )
 from hbm_runtime.four_bit import pack_four_bit, unpack_four_bit
+from hbm_runtime.futures import RunFuture
 from hbm_runtime.quantization import dequantize, quantize
 from hbm_runtime.runtime import HB_HBMRuntime
 from hbm_runtime.types import QuantParams, SchedParam, hbDNNDataType, hbDNNQuantiType
 
 __all__ = [
+    "PRIORITY_PREEMPT",
+    "PRIORITY_URGENT",
+    "Binding",
+    "HBMBusyError",
+    "HBMClosedError",
     "HBMError",
     "HBMInputError",
     "HBMLibraryError",
@@ -27,6 +38,8 @@ __all__ = [
     "HBMTimeoutError",
     "HB_HBMRuntime",
     "QuantParams",
+    "RunFuture",
+    "RunResult",
     "SchedParam",
     "dequantize",
     "hbDNNDataType",

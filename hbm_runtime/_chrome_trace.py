@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from hbm_runtime.statistics import OUTCOMES, STAGES
 Recording = Mapping[str, Any]
 
 _RUN_STAGES = STAGES[:-1]
+_NAMES = tuple(f'"{stage}"' for stage in _RUN_STAGES)
 _EXECUTE = _RUN_STAGES.index("execute")
 _AT_ONCE = 4096  # runs whose columns are Python numbers at a time
 
@@ -62,7 +64,7 @@ class _Tracks:
 
 
 def events(recording: Recording, process: int) -> Iterator[str]:
-    """Yield the events as JSON objects: tracks of models with their stages, tracks of cores.
+    """Yield JSON objects, one or some with commas: tracks of models with stages, tracks of cores.
 
     Args:
         recording: What ``_core.Trace.stop`` gave.
@@ -75,7 +77,7 @@ def events(recording: Recording, process: int) -> Iterator[str]:
     cores = _Tracks(10 * process + 2, 200_000_000)
     for run, begin, end in _runs(recording, began, ended, np.argsort(began, kind="stable")):
         thread = models.place(recording["models"][run.model], begin, end)
-        yield from _model_events(run, begin, end, f'"pid":{models.process},"tid":{thread}')
+        yield _model_events(run, begin, end, f'"pid":{models.process},"tid":{thread}')
     execute_begin = recording["begin"][:, _EXECUTE]
     execute_end = np.where(recording["end"][:, _EXECUTE] > 0, recording["end"][:, _EXECUTE], ended)
     order = np.argsort(execute_begin, kind="stable")
@@ -83,12 +85,13 @@ def events(recording: Recording, process: int) -> Iterator[str]:
     for run, begin, end in _runs(recording, execute_begin, execute_end, order):
         thread = cores.place(cores_text(run.core_mask), begin, end)
         track = f'"pid":{cores.process},"tid":{thread}'
-        yield _begin(names[run.model], begin, track, _arguments(run, "model", names[run.model]))
-        yield _end(end, track)
+        name = names[run.model]
+        yield f"{_begin(name, begin, track, _arguments(run, 'model', name))},\n{_end(end, track)}"
     yield from _names(models, "hbm_runtime: models", 1)
     yield from _names(cores, "hbm_runtime: BPU cores", 2)
 
 
+@functools.lru_cache(maxsize=256)
 def cores_text(mask: int) -> str:
     """Return the name of a set of cores, given bit by bit; 0 stands for any."""
     numbers = [str(core) for core in range(mask.bit_length()) if mask >> core & 1]
@@ -123,20 +126,20 @@ def _runs(
                 yield _Run(*row), run_begin, run_end
 
 
-def _model_events(run: _Run, begin: int, end: int, track: str) -> Iterator[str]:
+def _model_events(run: _Run, begin: int, end: int, track: str) -> str:
     outcome = OUTCOMES[run.outcome]
     title = '"run"' if outcome == "ok" else f'"run: {outcome}"'
-    cores = json.dumps(cores_text(run.core_mask))
-    yield _begin(title, begin, track, _arguments(run, "cores", cores))
-    stages = sorted(
-        (stage_begin, stage_end or end, name)
-        for name, stage_begin, stage_end in zip(_RUN_STAGES, run.begin, run.end, strict=True)
-        if stage_begin > 0
-    )
-    for stage_begin, stage_end, name in stages:
-        yield _begin(f'"{name}"', stage_begin, track)
-        yield _end(stage_end, track)
-    yield _end(end, track)
+    arguments = _arguments(run, "cores", f'"{cores_text(run.core_mask)}"')
+    parts = [_begin(title, begin, track, arguments)]
+    ends = [stage_end or end for stage_end in run.end]  # to the run's end without one of its own
+    now = begin
+    for stage_begin, stage_end, name in sorted(zip(run.begin, ends, _NAMES, strict=True)):
+        if stage_begin > 0:
+            parts.append(_begin(name, max(stage_begin, now), track))
+            now = max(stage_begin, stage_end, now)
+            parts.append(_end(now, track))
+    parts.append(_end(end, track))
+    return ",\n".join(parts)
 
 
 def _arguments(run: _Run, name: str, value: str) -> str:
@@ -148,17 +151,14 @@ def _arguments(run: _Run, name: str, value: str) -> str:
 
 # Begin and end as two events and not as one with a duration: readers that round times to whole
 # nanoseconds would else make neighbours overlap.
-def _begin(name: str, ns: int, track: str, arguments: str = "") -> str:
-    more = f',"args":{arguments}' if arguments else ""
-    return f'{{"ph":"B","name":{name},"ts":{_microseconds(ns)},{track}{more}}}'
+def _begin(name: str, ns: int, track: str, arguments: str = "{}") -> str:
+    digits = str(ns).zfill(4)  # microseconds have three decimals
+    return f'{{"ph":"B","name":{name},"ts":{digits[:-3]}.{digits[-3:]},{track},"args":{arguments}}}'
 
 
 def _end(ns: int, track: str) -> str:
-    return f'{{"ph":"E","ts":{_microseconds(ns)},{track}}}'
-
-
-def _microseconds(ns: int) -> str:
-    return f"{ns // 1000}.{ns % 1000:03d}"
+    digits = str(ns).zfill(4)
+    return f'{{"ph":"E","ts":{digits[:-3]}.{digits[-3:]},{track}}}'
 
 
 def _names(tracks: _Tracks, process: str, place: int) -> Iterator[str]:

@@ -113,11 +113,6 @@ class Scheduling:
     ) -> None:
         """Check them against a chip of that many cores; times in seconds."""
 
-class Plan:
-    """Models with how they are scheduled."""
-    def __init__(self, entries: list[typing.Any]) -> None:
-        """From (Model, Scheduling) tuples."""
-
 class Histogram:
     """Durations in ns, counted for their quantiles."""
     def __init__(self) -> None: ...
@@ -135,6 +130,11 @@ class Trace:
     @property
     def on(self) -> bool: ...
 
+class Plan:
+    """Models with how they are scheduled."""
+    def __init__(self, entries: list[typing.Any]) -> None:
+        """From (Model, Scheduling) tuples."""
+
 class Runtime:
     """Runs models."""
     def __init__(self, library: Library) -> None: ...
@@ -144,7 +144,7 @@ class Runtime:
         plan: Plan,
         items: list[typing.Any],
         timeout: typing.SupportsFloat | typing.SupportsIndex | None = None,
-    ) -> dict:
+    ) -> dict[str, typing.Any]:
         """Run (model index, arrays, Scheduling or None) tuples together; timeout in seconds."""
 
 def dequantize(
@@ -162,8 +162,9 @@ def dequantize(
 def has_log_lines() -> bool:
     """Whether take_log_lines would return anything."""
 
-def load(library: Library, files: collections.abc.Sequence[str]) -> tuple:
+def load(library: Library, files: collections.abc.Sequence[str]) -> tuple[typing.Any, ...]:
     """Load files together: (list of Model, list of the files' descriptions)."""
+
 def quantize(
     real: numpy.ndarray,
     real_type: typing.SupportsInt | typing.SupportsIndex,

@@ -61,6 +61,25 @@ def check_timeout(timeout: object, what: str = "timeout", unit: str = "seconds")
     raise HBMInputError(f"{what}: expected {unit} (0 or more) or None, got {shown(timeout)}")
 
 
+def check_count(value: object, what: str) -> int:
+    """Return a number of at least 1."""
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= 1:
+        return int(value)
+    raise HBMInputError(f"{what}: expected an int of 1 or more, got {shown(value)}")
+
+
+def the_model(model_name: str | None, loaded: Sequence[str]) -> str:
+    """Return the model that is meant, which may go without its name if it is the only one."""
+    if model_name is not None:
+        return check_model_name(model_name, loaded, "model_name")
+    if len(loaded) == 1:
+        return loaded[0]
+    raise HBMInputError(
+        f"model_name is needed: it is not given, but multiple models are loaded "
+        f"({', '.join(map(repr, loaded))}); or pass {{model: {{input: array}}}}"
+    )
+
+
 def arrange(
     inputs: object, model_name: str | None, input_names: Mapping[str, Sequence[str]]
 ) -> dict[str, Arrays]:
@@ -80,9 +99,9 @@ def arrange(
     if isinstance(inputs, Mapping):
         if any(isinstance(value, Mapping) for value in inputs.values()):
             return _arrange_models(inputs, model_name, input_names)
-        model = _the_model(model_name, loaded)
+        model = the_model(model_name, loaded)
         return {model: _arrange_model(inputs, model, input_names[model])}
-    model = _the_model(model_name, loaded)
+    model = the_model(model_name, loaded)
     names = input_names[model]
     if len(names) != 1:
         raise HBMInputError(
@@ -92,17 +111,6 @@ def arrange(
             model=model,
         )
     return {model: [_as_array(inputs, model, names[0])]}
-
-
-def _the_model(model_name: str | None, loaded: Sequence[str]) -> str:
-    if model_name is not None:
-        return model_name
-    if len(loaded) == 1:
-        return loaded[0]
-    raise HBMInputError(
-        f"model_name is needed: it is not given, but multiple models are loaded "
-        f"({', '.join(map(repr, loaded))}); or pass {{model: {{input: array}}}}"
-    )
 
 
 def _arrange_models(
@@ -152,12 +160,7 @@ def _arrange_model(inputs: Mapping[Any, Any], model: str, names: Sequence[str]) 
 
 def _as_array(value: object, model: str, name: str) -> npt.NDArray[Any]:
     if not isinstance(value, np.ndarray):
-        raise HBMInputError(
-            f"model {model!r}, input {name!r}: expected a numpy.ndarray, got "
-            f"{type(value).__name__}; convert it with numpy.asarray",
-            model=model,
-            tensor=name,
-        )
+        value = _foreign_array(value, model, name)
     if isinstance(value, np.ma.MaskedArray):
         raise HBMInputError(
             f"model {model!r}, input {name!r}: a masked array would be read without its mask; "
@@ -166,3 +169,22 @@ def _as_array(value: object, model: str, name: str) -> npt.NDArray[Any]:
             tensor=name,
         )
     return value
+
+
+def _foreign_array(value: object, model: str, name: str) -> npt.NDArray[Any]:
+    """Return a view of an object with DLPack or the buffer protocol."""
+    why = ""
+    try:
+        if hasattr(value, "__dlpack__") and hasattr(np, "from_dlpack"):  # from numpy 1.22 on
+            return np.from_dlpack(value)
+        if not isinstance(value, np.generic):
+            return np.asarray(memoryview(value))  # type: ignore[arg-type]
+    except Exception as error:  # another library's, of whatever kind
+        why = f" ({shown(str(error))})"
+    raise HBMInputError(
+        f"model {model!r}, input {name!r}: expected a numpy.ndarray or an object with DLPack or "
+        f"the buffer protocol in this memory, got {type(value).__name__}{why}; convert it with "
+        f"numpy.asarray",
+        model=model,
+        tensor=name,
+    )

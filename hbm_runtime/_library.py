@@ -82,10 +82,18 @@ def _open_default() -> _core.Library:
 
 def _choose_engine() -> None:
     """Tell the simulator where ONNX Runtime is; a missing one is said when a model is loaded."""
-    if os.environ.get(ENGINE_VARIABLE):
-        return
+    engine = find_engine()
+    if engine is not None:
+        os.environ[ENGINE_VARIABLE] = engine
+
+
+def find_engine() -> str | None:
+    """Return the path of ONNX Runtime's library: the one of the environment, else the package's."""
+    chosen = os.environ.get(ENGINE_VARIABLE)
+    if chosen:
+        return chosen
     found = importlib.util.find_spec("onnxruntime")
     for folder in (found.submodule_search_locations or []) if found else []:
         for library in sorted(Path(folder, "capi").glob("libonnxruntime.so.*")):
-            os.environ[ENGINE_VARIABLE] = str(library)
-            return
+            return str(library)
+    return None

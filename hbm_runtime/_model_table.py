@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from hbm_runtime import _core
 from hbm_runtime._inputs import check_model_name
@@ -16,7 +17,7 @@ from hbm_runtime._model_paths import check_origin
 from hbm_runtime._preemption import warn_of_missing_boundaries
 from hbm_runtime._scheduling import Changes, Settings, changed
 from hbm_runtime._source_file import SourceFile
-from hbm_runtime.errors import HBMInputError, HBMModelError
+from hbm_runtime.errors import HBMClosedError, HBMInputError, HBMModelError
 from hbm_runtime.models import Models, models_of
 
 _logger = logging.getLogger("hbm_runtime")
@@ -43,6 +44,7 @@ class Snapshot:
     entries: Mapping[str, Entry]
     file_descriptions: Mapping[str, str]
     plan: _core.Plan
+    plain: Callable[[Any], Any]  # runs an input of a usual form, or returns NotImplemented
     core_count: int
 
     @cached_property
@@ -94,8 +96,11 @@ class Snapshot:
 class ModelTable:
     """Changes the set of loaded models; every change makes a new snapshot or none at all."""
 
-    def __init__(self, library: _core.Library) -> None:
+    snapshot: Snapshot
+
+    def __init__(self, library: _core.Library, runtime: _core.Runtime) -> None:
         self._library = library
+        self._runtime = runtime
         self._lock = threading.Lock()
         self.snapshot = self._make({}, {})
 
@@ -146,6 +151,7 @@ class ModelTable:
             if all(entry.path != path for entry in entries.values()):
                 descriptions.pop(path, None)
             self.snapshot = self._make(entries, descriptions)
+            self._runtime.forget(name)
 
     def reload(self, name: str, path: str | None) -> None:
         """Replace a model by the one of that name in a file; on any error the old one stays."""
@@ -186,10 +192,16 @@ class ModelTable:
             if changes.get("priority"):
                 warn_of_missing_boundaries(entries, changes["priority"])
 
-    def clear(self) -> None:
-        """Forget all models."""
+    def close(self) -> None:
+        """Forget all models; from now on asking for the snapshot raises HBMClosedError."""
         with self._lock:
-            self.snapshot = self._make({}, {})
+            self.__dict__.pop("snapshot", None)
+
+    def __getattr__(self, name: str) -> Any:
+        """Explain why there is no snapshot; an attribute that exists never comes here."""
+        if name == "snapshot":
+            raise HBMClosedError("the runtime is closed; make a new HB_HBMRuntime")
+        raise AttributeError(name)
 
     def _read(self, path: str) -> tuple[SourceFile, list[_core.Model], str]:
         source = SourceFile(path)  # before the accelerator reads it: a later change is noticed
@@ -203,7 +215,9 @@ class ModelTable:
     def _make(self, entries: Mapping[str, Entry], descriptions: Mapping[str, str]) -> Snapshot:
         core_count = self._library.core_count
         plan = _core.Plan(
+            self._runtime,
             [(entry.model, entry.settings.compile(entry.model, core_count))
-             for entry in entries.values()]
+             for entry in entries.values()],
         )  # fmt: skip
-        return Snapshot(entries, descriptions, plan, core_count)
+        plain = self._runtime.plain_runner(plan)
+        return Snapshot(entries, descriptions, plan, plain, core_count)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import sys
 from typing import Any
 
 
@@ -59,8 +61,15 @@ class HBMTaskError(HBMError):
     """The accelerator failed to run a model; the next run may succeed."""
 
 
-class HBMTimeoutError(HBMError, TimeoutError):
-    """A deadline passed; also a TimeoutError."""
+if sys.version_info >= (3, 11):
+
+    class HBMTimeoutError(HBMError, TimeoutError):
+        """A deadline passed; also a TimeoutError, which futures and asyncio raise as well."""
+
+else:
+
+    class HBMTimeoutError(HBMError, TimeoutError, concurrent.futures.TimeoutError):
+        """A deadline passed; also a TimeoutError, and the one of futures."""
 
 
 class HBMBusyError(HBMError):

@@ -22,6 +22,8 @@ from hbm_runtime._source_file import SourceFile
 from hbm_runtime.errors import HBMInputError, HBMModelError
 from hbm_runtime.types import QuantParams, hbDNNDataType, hbDNNQuantiType
 
+__all__ = ["SCHEMA_VERSION", "Model", "Models", "Tensor", "Tensors", "json_schema"]
+
 #: Of the documents that ``to_dict`` and ``to_json`` give.
 SCHEMA_VERSION = 1
 
@@ -56,6 +58,8 @@ class _NotThereError(HBMInputError, KeyError, IndexError):
 @dataclass(frozen=True)
 class Tensor:
     """One input or output of a model; read-only.
+
+    The accelerator tells no layout (NHWC, NCHW): shape, strides and quantisation are all there is.
 
     Attributes:
         name: Name in the model.

@@ -16,7 +16,17 @@ from hbm_runtime.types import QuantParams, hbDNNDataType, hbDNNQuantiType
 
 Real = TypeVar("Real", np.float32, np.float64)
 
-_REAL = {np.dtype(np.float32): hbDNNDataType.F32, np.dtype(np.float64): hbDNNDataType.F64}
+_REAL: dict[np.dtype[Any], hbDNNDataType] = {
+    np.dtype(np.float32): hbDNNDataType.F32,
+    np.dtype(np.float64): hbDNNDataType.F64,
+}
+_STORED = {
+    dtype: data_type
+    for data_type, dtype in NUMPY_DTYPES.items()
+    if data_type not in FOUR_BIT and data_type is not hbDNNDataType.BOOL8
+}
+_FLOAT32, _INT32 = np.dtype(np.float32), np.dtype(np.int32)
+_LOWEST, _HIGHEST = -(2**31), 2**31 - 1
 _Parameters = tuple[int, int, npt.NDArray[np.float32], npt.NDArray[np.int32]]
 
 
@@ -63,8 +73,7 @@ def dequantize(
             each tells; as many as the bytes hold when not given.
 
     Returns:
-        The real values: ``out``, or a new array whose axes lie in memory in the order of the
-        argument's.
+        ``out``, or a new array whose axes lie in memory in the order of the argument's.
 
     Raises:
         HBMInputError: Scales or zero points do not fit the array, or the data type is BOOL8 or
@@ -75,11 +84,11 @@ def dequantize(
     shape = _element_shape(stored, data_type, quant, out, length)
     if out is None:
         if shape == stored.shape:
-            out = np.empty_like(stored, np.float32, subok=False)
+            out = np.empty_like(stored, _FLOAT32, subok=False)
         else:
             out = np.empty(shape, np.float32)
     else:
-        _check_out(out, shape, (np.dtype(np.float32), np.dtype(np.float64)))
+        _check_out(out, shape, tuple(_REAL))
     stored = _readable(stored, out)
     _core.dequantize(stored, data_type, out, _REAL[out.dtype], *_parameters(quant))
     return out
@@ -106,8 +115,8 @@ def quantize(
             when not given. For ``S4`` and ``U4`` uint8 [..., (n + 1) // 2].
 
     Returns:
-        The stored values as ``run`` takes them: ``out``, or a new array whose axes lie in memory
-        in the order of the argument's.
+        ``out``, or a new array whose axes lie in memory in the order of the argument's; as ``run``
+        takes it.
 
     Raises:
         HBMInputError: Scales or zero points do not fit the array, or the data type is BOOL8 or
@@ -115,7 +124,7 @@ def quantize(
     """
     data_type = _data_type(dtype)
     real = _as_array(array)
-    if real.dtype.newbyteorder("=") not in _REAL:
+    if real.dtype not in _REAL and real.dtype.newbyteorder("=") not in _REAL:
         if real.dtype.kind not in "iuf" or real.dtype.itemsize > 8:
             raise HBMInputError(
                 f"expected an array of real numbers of up to 64 bits, got {real.dtype}"
@@ -166,6 +175,9 @@ def _data_type(dtype: Any) -> hbDNNDataType:
 
 def _stored_type(stored: npt.NDArray[Any], dtype: Any) -> hbDNNDataType:
     if dtype is None:
+        known = _STORED.get(stored.dtype)
+        if known is not None:
+            return known
         dtype = stored.dtype
     data_type = _data_type(dtype)
     wanted = NUMPY_DTYPES[data_type]
@@ -214,10 +226,11 @@ def _is_per_axis(quant: object, axis: int) -> bool:
 
 
 def _check_out(out: Any, shape: tuple[int, ...], dtypes: tuple[np.dtype[Any], ...]) -> None:
-    names = " or ".join(map(str, dtypes))
     if not isinstance(out, np.ndarray):
+        names = " or ".join(map(str, dtypes))
         raise HBMInputError(f"out: expected an array of {names}, got {type(out).__name__}")
     if out.shape != shape or out.dtype not in dtypes:
+        names = " or ".join(map(str, dtypes))
         raise HBMInputError(
             f"out: expected {names} of shape {list(shape)}, got {out.dtype} of shape "
             f"{list(out.shape)}"
@@ -247,21 +260,20 @@ def _parameters(quant: object) -> _Parameters:
         return quant_type, 0, np.empty(0, np.float32), np.empty(0, np.int32)
     scale = _vector(quant.scale, "scale", "iuf").astype(np.float32, copy=False)
     zero_point = _vector(quant.zero_point, "zero_point", "iu")
-    limits = np.iinfo(np.int32)
-    if zero_point.dtype != np.int32:
-        if zero_point.size and not (
-            limits.min <= zero_point.min() and zero_point.max() <= limits.max
-        ):
+    if zero_point.dtype != _INT32:
+        if zero_point.size and not (_LOWEST <= zero_point.min() <= zero_point.max() <= _HIGHEST):
             raise HBMInputError("quant.zero_point: expected integers of 32 bits")
         zero_point = zero_point.astype(np.int32)
     axis: object = quant.axis
-    if not isinstance(axis, (int, np.integer)) or not limits.min <= axis <= limits.max:
+    if not isinstance(axis, (int, np.integer)) or not _LOWEST <= axis <= _HIGHEST:
         raise HBMInputError(f"quant.axis: expected the number of an axis, got {shown(axis)}")
     return quant_type, int(axis), scale, zero_point
 
 
 def _vector(values: Any, field: str, kinds: str) -> npt.NDArray[Any]:
     array = np.asarray(values)
+    if array.ndim == 1 and (array.dtype == _FLOAT32 if "f" in kinds else array.dtype == _INT32):
+        return array
     if array.size == 0:
         return array.reshape(0).astype(np.int32)
     if array.ndim > 1 or array.dtype.kind not in kinds:

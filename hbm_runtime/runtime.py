@@ -4,28 +4,44 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
 from typing import Any, Union
 
 import numpy as np
 import numpy.typing as npt
 
 from hbm_runtime import _core
-from hbm_runtime._inputs import arrange, check_model_name, check_timeout, shown
+from hbm_runtime._calls import (
+    NOT_GIVEN,
+    Results,
+    check_flag,
+    check_when_full,
+    finished,
+    items_of,
+    the_input,
+)
+from hbm_runtime._completions import Completions
+from hbm_runtime._device_buffers import input_buffers, output_buffers
+from hbm_runtime._inputs import check_count, check_model_name, check_timeout, the_model
 from hbm_runtime._library import open_library
+from hbm_runtime._log import forward_log_lines
 from hbm_runtime._metadata import Metadata
-from hbm_runtime._model_paths import check_paths
-from hbm_runtime._model_table import ModelTable, Snapshot
+from hbm_runtime._model_paths import check_paths, path_text
+from hbm_runtime._model_table import ModelTable
 from hbm_runtime._version import VersionProperty
-from hbm_runtime.errors import HBMInputError
+from hbm_runtime.binding import Binding
+from hbm_runtime.errors import HBMClosedError, HBMInputError
+from hbm_runtime.futures import RunFuture
+from hbm_runtime.statistics import Statistics, from_snapshot
+from hbm_runtime.trace import MAX_RUNS, Trace
 
 Array = npt.NDArray[Any]
 Inputs = Array | Mapping[str, Array | Mapping[str, Array]]
-Results = dict[str, dict[str, Array]]
 PathLike = Union[str, "os.PathLike[str]"]
-
-_INPUT_KEYWORDS = ("input_tensor", "input_tensors", "multi_input_tensors")
-_NOT_GIVEN: Any = object()
+Shapes = Mapping[str, Sequence[int]]
 
 
 class HB_HBMRuntime(Metadata):
@@ -40,6 +56,8 @@ class HB_HBMRuntime(Metadata):
         model_files: The same under the manual's second name.
         library: Folder with ``libhbucp.so`` and ``libdnn.so``; see ``doc/configuration.md`` for
             what is used when it is not given.
+        max_in_flight: How many asynchronous runs may be unfinished at once, 1 or more. Each holds
+            device memory for its inputs and outputs.
 
     Raises:
         HBMInputError: The argument is no path and no list of paths, or the list is empty.
@@ -61,18 +79,19 @@ class HB_HBMRuntime(Metadata):
         model_files: PathLike | Sequence[PathLike] | None = None,
         *,
         library: PathLike | None = None,
+        max_in_flight: int = 64,
     ) -> None:
         if (model_file is None) == (model_files is None):
             raise HBMInputError("pass either model_file or model_files")
         paths = check_paths(model_files if model_file is None else model_file)
         self._library = open_library(library)
+        self._in_flight = _core.InFlight(check_count(max_in_flight, "max_in_flight"))
         self._runtime = _core.Runtime(self._library)
-        self._table = ModelTable(self._library)
+        self._completions = Completions()
+        self._closed = False
+        self._closing = threading.Lock()
+        self._table = ModelTable(self._library, self._runtime)
         self._table.load(paths, first_wins=True)
-        self._plain = self._make_plain()
-
-    def _make_plain(self) -> Callable[[Any], Any]:
-        return self._runtime.plain_runner(self._snapshot.plan)
 
     @property
     def library(self) -> _core.Library:
@@ -120,11 +139,10 @@ class HB_HBMRuntime(Metadata):
                 "max_wait_ms": max_wait_ms,
             }
         )
-        self._plain = self._make_plain()
 
     def run(
         self,
-        input: Inputs = _NOT_GIVEN,
+        input: Inputs = NOT_GIVEN,
         model_name: str | None = None,
         priority: Mapping[str, int] | int | None = None,
         bpu_cores: Mapping[str, Sequence[int]] | Sequence[int] | None = None,
@@ -133,6 +151,7 @@ class HB_HBMRuntime(Metadata):
         *,
         timeout: float | None = None,
         dense: bool = False,
+        timing: bool = False,
         **named: Inputs,
     ) -> Results:
         """Run one or more models and wait for their outputs.
@@ -140,14 +159,19 @@ class HB_HBMRuntime(Metadata):
         Args:
             input: An array for a model with one input, ``{input: array}``, or
                 ``{model: {input: array}}``. Data type and shape must be the model's; any
-                strides will do.
+                strides will do. An array in device memory (``input_buffers``, or an output of
+                another run) is not copied if the accelerator can read it where it lies. Other
+                objects with the buffer protocol or DLPack are taken like arrays.
             model_name: The model, where several are loaded; filters the third form.
             priority: For this call only, ``{model: value}`` or one value for all.
             bpu_cores: For this call only, likewise.
             custom_id: For this call only, likewise.
             device_id: For this call only, likewise.
-            timeout: Seconds until the outputs must be there; None waits as long as it takes.
+            timeout: Seconds until the outputs must be there, the wait for a place included; None
+                for the models' own (``set_scheduling_params``), which is none by default.
             dense: Return C-contiguous arrays: outputs with padded rows are copied together.
+            timing: Return a ``RunResult``, a dict with the attribute ``timing``: ``{model:
+                StageTimes}``.
             **named: The input under a name of the manual's: ``input_tensor``,
                 ``input_tensors`` or ``multi_input_tensors``.
 
@@ -158,10 +182,13 @@ class HB_HBMRuntime(Metadata):
 
         Raises:
             HBMInputError: A name, data type, shape or parameter does not fit the model.
-            HBMTimeoutError: The time is over; the task was cancelled.
+            HBMTimeoutError: The time is over; the task is abandoned and the model ready for the
+                next run.
             HBMTaskError: The accelerator failed.
             HBMMemoryError: The accelerator has no memory left.
+            HBMClosedError: The runtime was closed.
         """
+        snapshot = self._table.snapshot
         if (
             model_name is None
             and priority is None
@@ -170,56 +197,370 @@ class HB_HBMRuntime(Metadata):
             and device_id is None
             and timeout is None
             and dense is False
+            and timing is False
             and not named
         ):
-            plain = self._plain(input)
+            plain = snapshot.plain(input)
             if plain is not NotImplemented:
                 return plain  # type: ignore[no-any-return]
-        changes = {
-            "priority": priority,
-            "bpu_cores": bpu_cores,
-            "custom_id": custom_id,
-            "device_id": device_id,
-        }
-        snapshot = self._snapshot
-        items = _items(snapshot, _the_input(input, named), model_name, changes)
-        if not isinstance(dense, (bool, np.bool_)):
-            raise HBMInputError(f"dense: expected True or False, got {shown(dense)}")
-        results: Results = self._runtime.run(snapshot.plan, items, check_timeout(timeout))
-        return _made_dense(results) if dense else results
+        self._check_open()
+        changes = _changes(priority, bpu_cores, custom_id, device_id)
+        items = items_of(snapshot, the_input(input, named, "run"), model_name, changes)
+        dense, timing = check_flag(dense, "dense"), check_flag(timing, "timing")
+        results, times = self._runtime.run(snapshot.plan, items, check_timeout(timeout))
+        return finished(results, times, dense, timing, self._runtime)
 
+    def run_async(
+        self,
+        input: Inputs = NOT_GIVEN,
+        model_name: str | None = None,
+        priority: Mapping[str, int] | int | None = None,
+        bpu_cores: Mapping[str, Sequence[int]] | Sequence[int] | None = None,
+        custom_id: Mapping[str, int] | int | None = None,
+        device_id: Mapping[str, int] | int | None = None,
+        *,
+        timeout: float | None = None,
+        dense: bool = False,
+        timing: bool = False,
+        callback: Callable[[Results], object] | None = None,
+        when_full: str = "wait",
+        **named: Inputs,
+    ) -> RunFuture:
+        """Start a run and return at once.
 
-def _items(
-    snapshot: Snapshot, given: Any, model_name: str | None, changes: Mapping[str, Any]
-) -> list[tuple[int, list[Array], _core.Scheduling | None]]:
-    """Return one call's parts as the core takes them."""
-    if model_name is not None:
-        check_model_name(model_name, list(snapshot.entries), "model_name")
-    arranged = arrange(given, model_name, snapshot.input_names)
-    names = list(arranged)
-    scheduling = snapshot.scheduling_for(names, changes)
-    return [
-        (snapshot.indices[name], arranged[name], of_model)
-        for name, of_model in zip(names, scheduling, strict=True)
-    ]
+        The inputs are copied before this returns: the caller may change or drop them. Arrays in
+        device memory are held, not copied; do not write to them before the future is done.
 
+        Args:
+            input: As for ``run``; likewise all that is not named here.
+            model_name: As for ``run``.
+            priority: As for ``run``.
+            bpu_cores: As for ``run``.
+            custom_id: As for ``run``.
+            device_id: As for ``run``.
+            timeout: Seconds until the outputs must be there, counted from this call.
+            dense: As for ``run``.
+            timing: As for ``run``.
+            callback: Called with the results before the future ends, on the completion thread or
+                on the one that waits for the future. What it raises becomes the future's error.
+                It should not take long: other futures of this runtime wait for it.
+            when_full: What to do when ``max_in_flight`` runs are unfinished: ``"wait"`` until one
+                is done, within the time-out, or ``"raise"`` HBMBusyError. On the thread of an
+                event loop use ``"raise"``.
+            **named: As for ``run``.
 
-def _made_dense(results: Results) -> Results:
-    return {
-        model: {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        for model, arrays in results.items()
-    }
+        Returns:
+            A ``concurrent.futures.Future`` of what ``run`` returns, that may also be awaited.
 
+        Raises:
+            HBMInputError: A name, data type, shape or parameter does not fit the model.
+            HBMBusyError: Too many runs are unfinished and ``when_full`` is ``"raise"``.
+            HBMTimeoutError: The time was over before the run could begin.
+            HBMMemoryError: The accelerator has no memory left for the inputs and outputs.
+            HBMClosedError: The runtime was closed.
+        """
+        self._check_open()
+        dense, timing = check_flag(dense, "dense"), check_flag(timing, "timing")
+        time_out = check_timeout(timeout)
+        snapshot = self._table.snapshot
+        changes = _changes(priority, bpu_cores, custom_id, device_id)
+        given = the_input(input, named, "run_async")
+        prepared = None
+        if model_name is None and all(values is None for values in changes.values()):
+            prepared = _core.PreparedJob(snapshot.plan, given, False)
+        if prepared is None or not prepared.fits:
+            items = items_of(snapshot, given, model_name, changes)
+            prepared = _core.PreparedJob(snapshot.plan, items, True)
+        ready = prepared
 
-def _the_input(input: Any, named: dict[str, Any]) -> Any:
-    """Return run's one input, which may have any of the manual's names."""
-    unknown = [name for name in named if name not in _INPUT_KEYWORDS]
-    if unknown:
-        raise HBMInputError(
-            f"run() got an unknown argument {unknown[0]!r}; it takes {', '.join(_INPUT_KEYWORDS)}, "
-            f"model_name, priority, bpu_cores, custom_id, device_id, timeout and dense"
+        def take(job: _core.Job) -> Results:
+            results, times = ready.take_results(job)
+            return finished(results, times, dense, timing, self._runtime)
+
+        def begin(number: int, wait: bool) -> _core.Job:
+            return ready.start(
+                self._runtime, self._in_flight, self._completions.ended, number, time_out, wait
+            )
+
+        future = RunFuture()
+        future._take = take
+        future._callback = callback
+        return self._start(future, begin, when_full)
+
+    def run_many(
+        self,
+        inputs: Iterable[Inputs],
+        model_name: str | None = None,
+        priority: Mapping[str, int] | int | None = None,
+        bpu_cores: Mapping[str, Sequence[int]] | Sequence[int] | None = None,
+        custom_id: Mapping[str, int] | int | None = None,
+        device_id: Mapping[str, int] | int | None = None,
+        *,
+        timeout: float | None = None,
+        dense: bool = False,
+        timing: bool = False,
+    ) -> list[Results]:
+        """Run a model on many inputs, keeping all cores busy.
+
+        At most ``max_in_flight`` runs are under way at once. When one fails, the others are
+        cancelled.
+
+        Args:
+            inputs: One input of ``run`` for each run.
+            model_name: As for ``run``, for every run.
+            priority: As for ``run``, for every run.
+            bpu_cores: As for ``run``, for every run.
+            custom_id: As for ``run``, for every run.
+            device_id: As for ``run``, for every run.
+            timeout: Seconds until all outputs must be there.
+            dense: As for ``run``.
+            timing: As for ``run``.
+
+        Returns:
+            What ``run`` returns, in the order of the inputs.
+
+        Raises:
+            HBMError: The first error of a run, as ``run`` raises it.
+        """
+        time_out = check_timeout(timeout)
+        end = None if time_out is None else time.monotonic() + time_out
+
+        def left() -> float | None:
+            return None if end is None else max(end - time.monotonic(), 0.0)
+
+        futures: list[RunFuture] = []
+        try:
+            for input in inputs:
+                futures.append(
+                    self.run_async(
+                        input,
+                        model_name,
+                        priority,
+                        bpu_cores,
+                        custom_id,
+                        device_id,
+                        timeout=left(),
+                        dense=dense,
+                        timing=timing,
+                    )
+                )
+            return [future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()  # of those that are done nothing is left to cancel
+
+    def input_buffers(
+        self, model_name: str | None = None, shapes: Shapes | None = None
+    ) -> dict[str, Array]:
+        """Return device memory for a model's inputs, to write into and to run without a copy.
+
+        Args:
+            model_name: The model; may be left out if only one is loaded.
+            shapes: ``{input: dimensions}`` in elements, for inputs with dynamic dimensions.
+
+        Returns:
+            ``{input: view of zeroed device memory}`` with the accelerator's strides. The memory is
+            freed when the last view of it is gone.
+        """
+        self._check_open()
+        snapshot = self._table.snapshot
+        name = the_model(model_name, list(snapshot.entries))
+        return input_buffers(self._runtime, snapshot.entries[name].model, shapes)
+
+    def bind(
+        self,
+        model_name: str | None = None,
+        inputs: Mapping[str, Array] | None = None,
+        shapes: Shapes | None = None,
+        priority: int | None = None,
+        bpu_cores: Sequence[int] | None = None,
+        custom_id: int | None = None,
+        device_id: int | None = None,
+    ) -> Binding:
+        """Prepare runs of one model that copy nothing and allocate nothing.
+
+        Args:
+            model_name: The model; may be left out if only one is loaded.
+            inputs: ``{input: array in device memory}``, e.g. another binding's output; inputs that
+                are left out get memory of their own.
+            shapes: ``{input: dimensions}`` in elements, for inputs with dynamic dimensions.
+            priority: For runs of this binding, instead of the model's.
+            bpu_cores: Likewise.
+            custom_id: Likewise.
+            device_id: Likewise.
+
+        Raises:
+            HBMInputError: An array is no device memory or does not fit, or an output's shape is
+                known only after a run.
+        """
+        self._check_open()
+        snapshot = self._table.snapshot
+        name = the_model(model_name, list(snapshot.entries))
+        model = snapshot.entries[name].model
+        changes = _changes(priority, bpu_cores, custom_id, device_id)
+        scheduling = snapshot.scheduling_for([name], changes)[0]
+        arrays = input_buffers(self._runtime, model, shapes, inputs)
+        outputs = output_buffers(self._runtime, model)
+        bound = _core.BoundRun(
+            self._runtime,
+            snapshot.plan,
+            snapshot.indices[name],
+            list(arrays.values()),
+            list(outputs.values()),
+            scheduling,
         )
-    given = [*([] if input is _NOT_GIVEN else [input]), *named.values()]
-    if len(given) != 1:
-        raise HBMInputError(f"run() takes exactly one input argument, got {len(given)}")
-    return given[0]
+        return Binding(
+            name, arrays, outputs, bound, self._start, self._completions, self._in_flight
+        )
+
+    def load(self, model_file: PathLike | Sequence[PathLike]) -> list[str]:
+        """Load more models while others run.
+
+        Args:
+            model_file: Path of a model file, or a list or tuple of paths.
+
+        Returns:
+            The names of the new models.
+
+        Raises:
+            HBMInputError: A model of a name in the file is loaded already; nothing was loaded.
+            HBMModelError: As for the constructor; nothing was loaded.
+        """
+        self._check_open()
+        return self._table.load(check_paths(model_file), first_wins=False)
+
+    def unload(self, model_name: str) -> None:
+        """Forget a model; runs of it that are under way end as they would.
+
+        Its memory is free when they, its bindings and the other models of its file are gone.
+        """
+        self._check_open()
+        self._table.unload(model_name)
+
+    def reload(self, model_name: str, model_file: PathLike | None = None) -> None:
+        """Replace a model by a new version while it runs.
+
+        Runs that begin from now on use the new one, with the scheduling parameters of the old;
+        those under way and bindings keep the old one.
+
+        Args:
+            model_name: The model.
+            model_file: The file with a model of that name; None for the file that it came from.
+
+        Raises:
+            HBMModelError: The file cannot be loaded or has no model of that name; the old one
+                stays.
+        """
+        self._check_open()
+        path = None if model_file is None else check_paths(path_text(model_file, "a model file"))
+        self._table.reload(model_name, path[0] if path else None)
+
+    def warm_up(
+        self, model_name: str | None = None, runs: int = 1, shapes: Shapes | None = None
+    ) -> None:
+        """Run models on zeros, so that later runs find memory allocated and touched.
+
+        Args:
+            model_name: The model; all that have no dynamic inputs if left out.
+            runs: How often.
+            shapes: ``{input: dimensions}`` for a model with dynamic inputs.
+        """
+        self._check_open()
+        count = check_count(runs, "runs")
+        snapshot = self._table.snapshot
+        if model_name is not None:
+            names = [check_model_name(model_name, list(snapshot.entries), "model_name")]
+        else:
+            names = [
+                name
+                for name, entry in snapshot.entries.items()
+                if all(-1 not in tensor.shape for tensor in entry.model.inputs)
+            ]
+        for name in names:
+            views = input_buffers(self._runtime, snapshot.entries[name].model, shapes)
+            zeros = {input: np.array(view) for input, view in views.items()}
+            for _ in range(count):
+                self.run(zeros, model_name=name)
+
+    def stats(self) -> Statistics:
+        """Return what was counted and timed since the runtime was made or ``reset_stats``."""
+        return from_snapshot(self._runtime.statistics())
+
+    def reset_stats(self) -> None:
+        """Count from zero."""
+        self._runtime.reset_statistics()
+
+    def trace(self, path: PathLike, max_runs: int = MAX_RUNS) -> Trace:
+        """Record all runs from now on for Perfetto or ``chrome://tracing``.
+
+        Args:
+            path: The file, written by ``stop()`` or at the end of the ``with`` block.
+            max_runs: How many runs to keep.
+        """
+        self._check_open()
+        return Trace(self._runtime.trace, path, max_runs)
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` was called."""
+        return self._closed
+
+    def close(self, timeout: float | None = None) -> None:
+        """Refuse new runs, wait for those under way and unload all models; may be called again.
+
+        Arrays that were returned stay valid.
+
+        Args:
+            timeout: Seconds to wait for asynchronous runs, which are then cancelled; None waits
+                as long as they take.
+        """
+        time_out = check_timeout(timeout)
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+        self._in_flight.close()
+        self._table.close()
+        try:
+            if not self._in_flight.wait_until_empty(time_out):
+                self._completions.cancel_all()
+        finally:
+            self._completions.retire()
+            self._runtime.close()
+            forward_log_lines()
+
+    def __enter__(self) -> HB_HBMRuntime:
+        """Return the runtime, to be closed at the end of the block."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the runtime; after an error without waiting for runs under way."""
+        self.close(timeout=None if kind is None else 0)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise HBMClosedError("the runtime is closed; make a new HB_HBMRuntime")
+
+    def _start(
+        self, future: RunFuture, begin: Callable[[int, bool], _core.Job], when_full: str
+    ) -> RunFuture:
+        wait = check_when_full(when_full)
+        self._check_open()
+        try:
+            return self._completions.start(future, lambda number: begin(number, wait))
+        finally:
+            forward_log_lines()
+
+
+def _changes(priority: Any, bpu_cores: Any, custom_id: Any, device_id: Any) -> dict[str, Any]:
+    return {
+        "priority": priority,
+        "bpu_cores": bpu_cores,
+        "custom_id": custom_id,
+        "device_id": device_id,
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import itertools
 import json
 import logging
 import os
@@ -169,7 +170,8 @@ def _write(file: TextIO, recording: Recording, process: int) -> None:
     }
     file.write(f'{{"displayTimeUnit":"ns","otherData":{json.dumps(about)},"traceEvents":[\n')
     separator = ""
-    for event in events(recording, process):
-        file.write(f"{separator}{event}")
+    texts = events(recording, process)
+    while part := list(itertools.islice(texts, 1000)):
+        file.write(separator + ",\n".join(part))
         separator = ",\n"
     file.write("\n]}\n")

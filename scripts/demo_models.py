@@ -220,7 +220,7 @@ def _is_good(target: Path) -> bool:
 def _digest(sample: Sample, source: Path) -> str:
     """Changes with the source, with what is made of it, and with the code that makes it."""
     code = Path(cli.__file__).parent
-    content = hashlib.sha256(json.dumps(sample.options).encode())
+    content = hashlib.sha256(json.dumps([sample.options, model_file.FORMAT_VERSION]).encode())
     for file in (source, Path(__file__), *sorted(code.rglob("*.py"))):
         content.update(file.read_bytes())
     return content.hexdigest()

@@ -35,7 +35,7 @@ SETTINGS: dict[str, Any] = {
     **griffe2md.default_config,
     "docstring_section_style": "table",
     "heading_level": 3,
-    "inherited_members": False,
+    "inherited_members": True,
     "line_length": 88,
     "members_order": "source",
     "show_if_no_docstring": False,
@@ -53,6 +53,7 @@ REWRITTEN = (
     (r"\b_core\.", ""),
     (r"\b_NamedInt\b", "IntEnum"),
     (r"\(lambda: (.+?)\)\(\)", r"\1"),
+    (r"^    _\w+: .+,\n", ""),
     # griffe2md links types to headings that a forge does not have.
     (r"\[([^\[\]\n]+)\]\(#[\w.]+\)", r"\1"),
     (r"<code>(.*?)</code>", r"`\1`"),

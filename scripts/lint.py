@@ -10,7 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON_FOLDERS = ("hbm_runtime", "hbm_runtime_ros", "launch", "scripts", "test")
 TYPED_FOLDERS = ("hbm_runtime", "hbm_runtime_ros", "scripts")
-CPP_FOLDERS = ("src", "test/cpp", "test/abi", "test/bench")
+CPP_TESTS = ("abi", "bench", "conformance", "cpp", "fuzz")
+CPP_FOLDERS = ("src", "examples", *(f"test/{name}" for name in CPP_TESTS))
 
 
 def files(folders: tuple[str, ...], *endings: str) -> list[str]:
@@ -23,7 +24,7 @@ def main() -> int:
     """Runs every checker, also after a failure, and returns the exit status."""
     python = ["setup.py", *files(PYTHON_FOLDERS, ".py", ".pyi")]
     typed = files(TYPED_FOLDERS, ".py", ".pyi")
-    cpp = files(CPP_FOLDERS, ".h", ".hpp", ".cpp")
+    cpp = files(CPP_FOLDERS, ".c", ".h", ".hpp", ".cpp")
     checks = (
         (["ruff", "check"], python),
         (["ruff", "format", "--check"], python),

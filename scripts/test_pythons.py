@@ -22,8 +22,15 @@ REQUIREMENTS = ROOT / "requirements"
 FLOOR = "floor"  # the oldest that boards have, see requirements/floor.txt
 NAMES = ("3.10", "3.11", "3.12", "3.13", FLOOR)
 EXTRAS = ("simulator", "tools", "image")
-TESTS = ("test/binding", "test/unit", "test/typing/test_stub.py")
-TEST_TOOLS = ("pytest>=7,<9", "pytest-timeout", "hypothesis", "psutil")
+TESTS = ("test/binding", "test/conformance", "test/unit", "test/typing/test_stub.py")
+TEST_TOOLS = (
+    "pytest>=7,<9",
+    "pytest-timeout",
+    "hypothesis",
+    "jsonschema",
+    "prometheus-client",
+    "psutil",
+)
 STUB_TOOLS = ("pybind11-stubgen", "ruff")
 STEP_LIMIT_S = 1800
 SHOWN = ("numpy", "onnxruntime", "onnx", "opencv-python-headless")

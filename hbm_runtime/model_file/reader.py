@@ -10,16 +10,18 @@ import zlib
 from dataclasses import replace
 from typing import Any, BinaryIO, NamedTuple
 
-from hbm_runtime.model_file.rules import Problem, file_problem
+from hbm_runtime.model_file.rules import Problem, call_graph_problem, metadata_problem
 from hbm_runtime.model_file.spec import (
+    CALL,
     DATA_TYPE_NAMES,
     FORMAT_VERSION,
-    GRAPH_ENTRY,
     HEADER,
     MAGIC,
+    MAX_CALLS,
     MAX_CORES,
     MAX_DESCRIPTION_SIZE,
     MAX_GRAPH_SIZE,
+    MAX_LATENCY_US,
     MAX_METADATA_SIZE,
     MAX_MODELS,
     MAX_NAME_SIZE,
@@ -28,6 +30,7 @@ from hbm_runtime.model_file.spec import (
     MAX_TENSORS,
     QUANTI_NONE,
     QUANTI_SCALE,
+    CallSpec,
     ModelFile,
     ModelFileError,
     ModelSpec,
@@ -100,12 +103,15 @@ def _unreadable(name: str, reason: str, text: str) -> ModelFileError:
     return ModelFileError(f"{name} {text}", reason=reason)
 
 
-class _GraphEntry(NamedTuple):
+class _Entry(NamedTuple):
+    """Where a call's graph is in the file; `at` is where the file says so."""
+
     field: str
     at: int
     offset: int
     size: int
     crc32: int
+    latency_us: int
 
 
 def _read_stream(name: str, stream: BinaryIO) -> ModelFile:
@@ -137,8 +143,16 @@ def _read_stream(name: str, stream: BinaryIO) -> ModelFile:
             " update hbm-runtime or pack the model again",
             reason="newer",
         )
-    if version != FORMAT_VERSION:
-        raise cursor.error(8, "format_version", f"{version} was never in use")
+    if version == 0:
+        raise cursor.error(8, "format_version", "0 was never in use")
+    if version < FORMAT_VERSION:
+        raise cursor.error(
+            8,
+            "format_version",
+            f"{version} is older than this hbm_runtime reads ({FORMAT_VERSION});"
+            " pack the model again with `hbm pack`",
+            reason="older",
+        )
     if file_size > actual:
         raise cursor.error(
             16,
@@ -226,35 +240,41 @@ def _read_metadata(cursor: _Cursor, stream: BinaryIO, file_size: int) -> ModelFi
     description = cursor.string("file_description", 0, MAX_DESCRIPTION_SIZE)
     march = cursor.string("march", 0, MAX_NAME_SIZE)
     models: list[ModelSpec] = []
-    entries: list[_GraphEntry] = []
+    entries: list[list[_Entry]] = []
     for index in range(cursor.count("model_count", 1, MAX_MODELS)):
-        model, entry = _read_model(cursor, f"models[{index}]")
+        model, calls = _read_model(cursor, f"models[{index}]")
         models.append(model)
-        entries.append(entry)
+        entries.append(calls)
     if not cursor.done():
         raise cursor.error(cursor.at(), "metadata", "has bytes after the last model")
     content = ModelFile(tuple(models), description, march)
-    cursor.refuse(file_problem(content))
+    cursor.refuse(metadata_problem(content))
 
     end = cursor.at()
-    graphs: list[bytes] = []
-    for entry in entries:
-        graphs.append(_read_graph(cursor, stream, entry, end, file_size))
-        end = entry.offset + entry.size
+    for index, model in enumerate(models):
+        calls_read: list[CallSpec] = []
+        for entry in entries[index]:
+            calls_read.append(_read_call(cursor, stream, entry, end, file_size))
+            end = entry.offset + entry.size if entry.size else end
+        models[index] = replace(model, calls=tuple(calls_read))
     if end != file_size:
         raise cursor.error(end, "graphs", f"end here, but the file goes on to byte {file_size}")
-    models = [replace(model, graph=graph) for model, graph in zip(models, graphs, strict=True)]
     return ModelFile(tuple(models), description, march)
 
 
-def _read_graph(
-    cursor: _Cursor, stream: BinaryIO, entry: _GraphEntry, end: int, file_size: int
-) -> bytes:
+def _read_call(
+    cursor: _Cursor, stream: BinaryIO, entry: _Entry, end: int, file_size: int
+) -> CallSpec:
+    if entry.size == 0:
+        if entry.offset != 0 or entry.crc32 != 0:
+            text = f"is {entry.offset} with the checksum {entry.crc32:#x}: both are 0 of no graph"
+            raise cursor.error(entry.at, f"{entry.field}.offset", text)
+        return CallSpec(b"", entry.latency_us)
     if entry.offset != aligned(end):
         raise cursor.error(
             entry.at, f"{entry.field}.offset", f"is {entry.offset}, expected {aligned(end)}"
         )
-    if entry.size > min(MAX_GRAPH_SIZE, file_size - entry.offset):
+    if entry.size > min(MAX_GRAPH_SIZE, max(0, file_size - entry.offset)):
         raise cursor.error(
             entry.at + 8,
             f"{entry.field}.size",
@@ -265,24 +285,42 @@ def _read_graph(
     graph = stream.read(entry.size)
     if len(graph) != entry.size or zlib.crc32(graph) != entry.crc32:
         raise cursor.error(entry.at + 16, f"{entry.field}.crc32", "does not match the graph")
-    return graph
+    call = CallSpec(graph, entry.latency_us)
+    problem = call_graph_problem(entry.field, call)
+    if problem is not None:
+        raise cursor.error(entry.offset, problem.field, problem.text)
+    return call
 
 
-def _read_model(cursor: _Cursor, field: str) -> tuple[ModelSpec, _GraphEntry]:
+def _read_model(cursor: _Cursor, field: str) -> tuple[ModelSpec, list[_Entry]]:
     name = cursor.string(f"{field}.name", 1, MAX_NAME_SIZE)
     description = cursor.string(f"{field}.description", 0, MAX_DESCRIPTION_SIZE)
     core_count = cursor.count(f"{field}.core_count", 1, MAX_CORES)
-    latency_us = cursor.value(f"{field}.latency_us", "Q")
-    cursor.count(f"{field}.graph_count", 1, 1)
-    at = cursor.at()
-    raw = cursor.take(f"{field}.graphs[0]", GRAPH_ENTRY.size)
-    entry = _GraphEntry(f"{field}.graphs[0]", at, *GRAPH_ENTRY.unpack(raw))
-    if entry.size == 0:
-        raise cursor.error(at + 8, f"{entry.field}.size", "is 0")
+    most = cursor.count(f"{field}.max_time_per_fc_us", 0, MAX_LATENCY_US)
+    count = cursor.count(f"{field}.call_count", 1, MAX_CALLS)
+    entries: list[_Entry] = []
+    for index in range(count):
+        at = cursor.at()
+        raw = cursor.take(f"{field}.calls[{index}]", CALL.size)
+        entries.append(_Entry(f"{field}.calls[{index}]", at, *CALL.unpack(raw)))
+        cursor.starts[f"{field}.calls[{index}].latency_us"] = at + 20
+    cursor.starts[f"{field}.latency_us"] = cursor.starts[f"{field}.calls"] = cursor.starts[
+        f"{field}.calls[0]"
+    ]
     inputs = _read_tensors(cursor, field, "input")
     outputs = _read_tensors(cursor, field, "output")
-    # The graph's bytes are read last; until then one byte stands for them.
-    return ModelSpec(name, b"\0", inputs, outputs, description, core_count, latency_us), entry
+    # The graphs' bytes are read last; until then one byte stands for each.
+    calls = [CallSpec(b"\0" if entry.size else b"", entry.latency_us) for entry in entries]
+    model = ModelSpec(
+        name,
+        inputs=inputs,
+        outputs=outputs,
+        description=description,
+        core_count=core_count,
+        max_time_per_fc_us=most,
+        calls=calls,
+    )
+    return model, entries
 
 
 def _read_tensors(cursor: _Cursor, field: str, kind: str) -> tuple[TensorSpec, ...]:

@@ -7,9 +7,11 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from hbm_runtime.model_file.graph_bytes import graph_problem
 from hbm_runtime.model_file.spec import (
     DATA_TYPE_NAMES,
     ELEMENT_SIZES,
+    MAX_CALLS,
     MAX_CORES,
     MAX_DESCRIPTION_SIZE,
     MAX_GRAPH_SIZE,
@@ -22,6 +24,7 @@ from hbm_runtime.model_file.spec import (
     MAX_TENSORS,
     QUANTI_NONE,
     QUANTI_SCALE,
+    CallSpec,
     ModelFile,
     ModelSpec,
     TensorSpec,
@@ -39,6 +42,21 @@ class Problem(NamedTuple):
 
 def file_problem(content: ModelFile) -> Problem | None:
     """The first rule that the content breaks, or None."""
+    problem = metadata_problem(content)
+    for index, model in enumerate(content.models):
+        for number, call in enumerate(model.calls):
+            problem = problem or call_graph_problem(f"models[{index}].calls[{number}]", call)
+    return problem
+
+
+def call_graph_problem(field: str, call: CallSpec) -> Problem | None:
+    """What is wrong with a call's graph, or None."""
+    text = graph_problem(call.graph) if call.graph else None
+    return None if text is None else Problem(f"{field}.graph", text)
+
+
+def metadata_problem(content: ModelFile) -> Problem | None:
+    """The first rule that the content breaks apart from what its graphs hold, or None."""
     if not 1 <= len(content.models) <= MAX_MODELS:
         return Problem("models", f"{len(content.models)} is outside 1..{MAX_MODELS}")
     problem = _text_problem("file_description", content.description, MAX_DESCRIPTION_SIZE)
@@ -55,8 +73,7 @@ def _model_problem(field: str, model: ModelSpec) -> Problem | None:
         f"{field}.description", model.description, MAX_DESCRIPTION_SIZE
     )
     problem = problem or _range_problem(f"{field}.core_count", model.core_count, 1, MAX_CORES)
-    problem = problem or _range_problem(f"{field}.latency_us", model.latency_us, 0, MAX_LATENCY_US)
-    problem = problem or _range_problem(f"{field}.graph", len(model.graph), 1, MAX_GRAPH_SIZE)
+    problem = problem or _calls_problem(field, model)
     for kind, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
         problem = problem or _range_problem(f"{field}.{kind}", len(tensors), 1, MAX_TENSORS)
         problem = problem or _duplicate_problem(f"{field}.{kind}", [t.name for t in tensors])
@@ -67,6 +84,27 @@ def _model_problem(field: str, model: ModelSpec) -> Problem | None:
             )
             if kind == "outputs":
                 problem = problem or _output_problem(f"{field}.{kind}[{index}]", tensor)
+    return problem
+
+
+def _calls_problem(field: str, model: ModelSpec) -> Problem | None:
+    calls, most = model.calls, model.max_time_per_fc_us
+    problem = _range_problem(f"{field}.max_time_per_fc_us", most, 0, MAX_LATENCY_US)
+    problem = problem or _range_problem(f"{field}.call_count", len(calls), 1, MAX_CALLS)
+    if problem is None and most == 0 and len(calls) > 1:
+        text = f"{len(calls)} calls, but without max_time_per_fc_us there is one"
+        return Problem(f"{field}.call_count", text)
+    for index, call in enumerate(calls):
+        call_field = f"{field}.calls[{index}]"
+        problem = problem or _range_problem(
+            f"{call_field}.size", len(call.graph), 0, MAX_GRAPH_SIZE
+        )
+        problem = problem or _range_problem(
+            f"{call_field}.latency_us", call.latency_us, 0, MAX_LATENCY_US
+        )
+    problem = problem or _range_problem(f"{field}.latency_us", model.latency_us, 0, MAX_LATENCY_US)
+    if problem is None and not any(call.graph for call in calls):
+        return Problem(f"{field}.calls", "none of them has a graph")
     return problem
 
 

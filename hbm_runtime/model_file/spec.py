@@ -6,17 +6,17 @@ from __future__ import annotations
 import math
 import os
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from typing import Union
 
 StrPath = Union[str, "os.PathLike[str]"]
 
 MAGIC = b"\x89HBMSIM\n"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 HEADER = struct.Struct("<8sIIQQ")  # magic, version, metadata CRC, file size, metadata size
-GRAPH_ENTRY = struct.Struct("<QQI")  # offset, size, CRC
+CALL = struct.Struct("<QQIQ")  # offset, size, CRC, latency in µs
 GRAPH_ALIGNMENT = 64
 
 # hbDNNDataType 0..13.
@@ -37,7 +37,8 @@ MAX_TENSORS = 64  # inputs, and again outputs
 MAX_RANK = 10
 MAX_NAME_SIZE = 255
 MAX_DESCRIPTION_SIZE = 1 << 20
-MAX_LATENCY_US = 60_000_000
+MAX_CALLS = 4096
+MAX_LATENCY_US = 60_000_000  # of a call, of a model's calls together, and of max_time_per_fc_us
 MAX_SCALES = 65_536
 MAX_TENSOR_SIZE = 1 << 40
 MAX_GRAPH_SIZE = (1 << 31) - 1  # a protobuf message holds no more
@@ -47,8 +48,8 @@ class ModelFileError(ValueError):
     """A model file cannot be read, or its content cannot be written.
 
     Attributes:
-        reason: "missing", "directory", "unreadable", "empty", "foreign", "truncated", "newer" or
-            "corrupt" from reading; "invalid" from writing.
+        reason: "missing", "directory", "unreadable", "empty", "foreign", "truncated", "older",
+            "newer" or "corrupt" from reading; "invalid" from writing.
         field: name of the offending field, e.g. `models[0].inputs[1].rank`; "" for a whole file.
         offset: its byte offset in the file, None when there is none.
     """
@@ -98,31 +99,94 @@ class TensorSpec:
 
 
 @dataclass(frozen=True)
+class CallSpec:
+    """One function call of a model: what a core does without a chance to interrupt it.
+
+    Attributes:
+        graph: a serialised ONNX model without external data; b"" when the call only takes time.
+            Its inputs are inputs of the model or outputs of earlier calls' graphs, by name.
+        latency_us: microseconds that the call takes at least; 0 is as fast as the CPU computes.
+    """
+
+    graph: bytes = b""
+    latency_us: int = 0
+
+
+@dataclass(frozen=True, init=False)
 class ModelSpec:
-    """One model: an ONNX graph and what the accelerator says of it.
+    """One model: its function calls and what the accelerator says of it.
 
     Attributes:
         name: 1..255 bytes of UTF-8, unique in the file.
-        graph: a serialised ONNX model without external data, whose inputs and outputs have the
-            tensors' names, order, shapes and element types.
         inputs: 1..64 tensors.
-        outputs: 1..64 tensors.
+        outputs: 1..64 tensors, each of them an output of exactly one call's graph.
         description: free text.
-        core_count: accelerator cores that one run takes, 1..4.
-        latency_us: microseconds a run takes at least; 0 is as fast as the CPU computes.
+        core_count: accelerator cores that one run takes at the same time, 1..4.
+        max_time_per_fc_us: microseconds that a function call was to take at most; 0 when the model
+            was compiled without function-call boundaries, so that no other preempts it.
+        calls: 1..4096, of which one at least has a graph; exactly one without boundaries.
     """
 
     name: str
-    graph: bytes
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    description: str = ""
-    core_count: int = 1
-    latency_us: int = 0
+    description: str
+    core_count: int
+    max_time_per_fc_us: int
+    calls: tuple[CallSpec, ...]
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "inputs", tuple(self.inputs))
-        object.__setattr__(self, "outputs", tuple(self.outputs))
+    def __init__(
+        self,
+        name: str,
+        graph: bytes | None = None,
+        inputs: Iterable[TensorSpec] = (),
+        outputs: Iterable[TensorSpec] = (),
+        description: str = "",
+        core_count: int = 1,
+        latency_us: int | None = None,
+        *,
+        max_time_per_fc_us: int = 0,
+        calls: Iterable[CallSpec] = (),
+    ) -> None:
+        """Describe a model by its `calls`, or by `graph` and `latency_us` when it has just one.
+
+        Raises:
+            ValueError: several calls, and a graph or latency beside them.
+        """
+        settled = tuple(calls)
+        if graph is not None or latency_us is not None or not settled:
+            if len(settled) > 1:
+                raise ValueError(f"model {name!r} has {len(settled)} calls: give graphs there")
+            only = settled[0] if settled else CallSpec()
+            settled = (
+                CallSpec(
+                    only.graph if graph is None else graph,
+                    only.latency_us if latency_us is None else latency_us,
+                ),
+            )
+        values = (
+            name, tuple(inputs), tuple(outputs), description, core_count, max_time_per_fc_us,
+            settled,
+        )  # fmt: skip
+        for field, value in zip(fields(self), values, strict=True):
+            object.__setattr__(self, field.name, value)
+
+    @property
+    def graph(self) -> bytes:
+        """The graph of a model that was not cut into several.
+
+        Raises:
+            ValueError: there are several graphs; they are in `calls`.
+        """
+        graphs = [call.graph for call in self.calls if call.graph]
+        if len(graphs) > 1:
+            raise ValueError(f"model {self.name!r} is cut into {len(graphs)} graphs: see calls")
+        return graphs[0] if graphs else b""
+
+    @property
+    def latency_us(self) -> int:
+        """Microseconds that a run takes at least: those of all its calls."""
+        return sum(call.latency_us for call in self.calls)
 
 
 @dataclass(frozen=True)

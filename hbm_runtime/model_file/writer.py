@@ -12,8 +12,8 @@ from pathlib import Path
 
 from hbm_runtime.model_file.rules import file_problem
 from hbm_runtime.model_file.spec import (
+    CALL,
     FORMAT_VERSION,
-    GRAPH_ENTRY,
     HEADER,
     MAGIC,
     MAX_METADATA_SIZE,
@@ -42,25 +42,27 @@ def write(path: StrPath, content: ModelFile) -> None:
         raise ModelFileError(text, reason="invalid", field=problem.field)
 
     # The offsets have a fixed width, so a first pass with zeros gives the size of the metadata.
-    metadata_size = len(_metadata(content, [0] * len(content.models)))
+    graphs = [call.graph for model in content.models for call in model.calls]
+    metadata_size = len(_metadata(content, [0] * len(graphs)))
     if metadata_size > MAX_METADATA_SIZE:
         text = f"cannot write {os.fspath(path)}: metadata: {metadata_size} bytes are too many"
         raise ModelFileError(text, reason="invalid", field="metadata")
     offsets: list[int] = []
     end = HEADER.size + metadata_size
-    for model in content.models:
-        offsets.append(aligned(end))
-        end = offsets[-1] + len(model.graph)
+    for graph in graphs:
+        offsets.append(aligned(end) if graph else 0)
+        end = offsets[-1] + len(graph) if graph else end
     metadata = _metadata(content, offsets)
     header = HEADER.pack(MAGIC, FORMAT_VERSION, zlib.crc32(metadata), end, metadata_size)
 
     def chunks() -> Iterable[bytes]:
         yield header + metadata
         position = len(header) + len(metadata)
-        for model, offset in zip(content.models, offsets, strict=True):
-            yield bytes(offset - position)
-            yield model.graph
-            position = offset + len(model.graph)
+        for graph, offset in zip(graphs, offsets, strict=True):
+            if graph:
+                yield bytes(offset - position)
+                yield graph
+                position = offset + len(graph)
 
     _replace_file(Path(path), chunks())
 
@@ -78,13 +80,17 @@ def _replace_file(path: Path, chunks: Iterable[bytes]) -> None:
 
 def _metadata(content: ModelFile, offsets: Sequence[int]) -> bytes:
     parts = [_string(content.description), _string(content.march), _u32(len(content.models))]
-    for model, offset in zip(content.models, offsets, strict=True):
+    offset_of_next = iter(offsets)
+    for model in content.models:
+        cores, most = model.core_count, model.max_time_per_fc_us
         parts += [
             _string(model.name),
             _string(model.description),
-            struct.pack("<IQI", model.core_count, model.latency_us, 1),
-            GRAPH_ENTRY.pack(offset, len(model.graph), zlib.crc32(model.graph)),
+            struct.pack("<III", cores, most, len(model.calls)),
         ]
+        for call in model.calls:
+            crc32 = zlib.crc32(call.graph)  # 0 of no bytes
+            parts.append(CALL.pack(next(offset_of_next), len(call.graph), crc32, call.latency_us))
         for tensors in (model.inputs, model.outputs):
             parts.append(_u32(len(tensors)))
             parts += [_tensor(tensor) for tensor in tensors]

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn
 
 from hbm_runtime.model_file import ModelFileError
-from hbm_runtime.tools import inspect, pack
+from hbm_runtime.tools import inspect, pack, sim
 from hbm_runtime.tools.errors import ToolError
 
 EXIT_BAD_INPUT = 2
@@ -21,6 +22,13 @@ EXIT_INTERRUPTED = 130  # as a shell reports SIGINT
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise ToolError(f"{message} (see `{self.prog} --help`)")
+
+    def convert_arg_line_to_args(self, arg_line: str) -> list[str]:
+        """The options in one line of a file of options: shell words, comments behind #."""
+        try:
+            return shlex.split(arg_line, comments=True)
+        except ValueError as error:
+            self.error(f"{arg_line.strip()!r}: {error}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     pack.add_command(commands)
     inspect.add_command(commands)
+    sim.add_command(commands)
     return parser
 
 

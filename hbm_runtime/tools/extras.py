@@ -10,7 +10,7 @@ from typing import Any
 
 from hbm_runtime.tools.errors import ToolError
 
-_EXTRA_OF = {"onnx": "tools", "rich": "tools", "onnxruntime": "simulator"}
+_EXTRA_OF = {"onnx": "tools", "rich": "tools", "onnxruntime": "simulator", "cv2": "image"}
 
 
 def require(module: str) -> Any:

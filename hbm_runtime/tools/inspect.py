@@ -49,8 +49,13 @@ def as_json(content: ModelFile) -> dict[str, Any]:
                 "name": model.name,
                 "description": model.description,
                 "core_count": model.core_count,
+                "max_time_per_fc_us": model.max_time_per_fc_us,
                 "latency_us": model.latency_us,
-                "graph_size": len(model.graph),
+                "graph_size": _graph_size(model),
+                "calls": [
+                    {"graph_size": len(call.graph), "latency_us": call.latency_us}
+                    for call in model.calls
+                ],
                 "inputs": [_tensor_json(tensor) for tensor in model.inputs],
                 "outputs": [_tensor_json(tensor) for tensor in model.outputs],
             }
@@ -69,7 +74,10 @@ def print_tables(content: ModelFile, console: Any) -> None:
 
 
 def print_model(model: ModelSpec, console: Any) -> None:
-    """Print the table of one model's tensors, then the descriptions."""
+    """Print a line about one model, the table of its tensors, then the descriptions."""
+    cores = f"{model.core_count} core{'s' if model.core_count > 1 else ''}"
+    title = f"{model.name}: {_graph_size(model):,} bytes of graph, {cores}{_timing(model)}"
+    console.print(title, markup=False, highlight=False)
     console.print(_model_table(model))
     described = [("", model.description)]
     described += [(f"{t.name}: ", t.description) for t in (*model.inputs, *model.outputs)]
@@ -80,12 +88,7 @@ def print_model(model: ModelSpec, console: Any) -> None:
 
 def _model_table(model: ModelSpec) -> Any:
     escape = require("rich.markup").escape
-    latency = f", at least {model.latency_us} µs" if model.latency_us else ""
-    table = require("rich.table").Table(
-        title=f"{escape(model.name)}: {len(model.graph):,} bytes of graph, "
-        f"{model.core_count} core{'s' if model.core_count > 1 else ''}{latency}",
-        title_justify="left",
-    )
+    table = require("rich.table").Table()
     tensors = (*model.inputs, *model.outputs)
     headings = ["", "tensor", "type", "shape", "strides", "bytes"]
     if any(tensor.quanti_type != model_file.QUANTI_NONE for tensor in tensors):
@@ -104,6 +107,22 @@ def _model_table(model: ModelSpec) -> Any:
         ]
         table.add_row(*row[: len(headings)])
     return table
+
+
+def _timing(model: ModelSpec) -> str:
+    """Latency and function calls; a model without boundaries has no word of them."""
+    parts = [f"at least {model.latency_us} µs"] if model.latency_us else []
+    if model.max_time_per_fc_us:
+        count = len(model.calls)
+        graphs = sum(bool(call.graph) for call in model.calls)
+        calls = f"{count} function call{'s' if count > 1 else ''}"
+        calls += f" of at most {model.max_time_per_fc_us} µs"
+        parts.append(f"{calls} ({graphs} with a graph)" if graphs != count else calls)
+    return "".join(f", {part}" for part in parts)
+
+
+def _graph_size(model: ModelSpec) -> int:
+    return sum(len(call.graph) for call in model.calls)
 
 
 def _tensor_json(tensor: TensorSpec) -> dict[str, Any]:

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "hb_dnn_status.h"
 #include "hb_ucp.h"
 
 #ifdef __cplusplus
@@ -72,7 +73,6 @@ typedef struct hbDNNTensor {
 } hbDNNTensor;
 
 const char* hbDNNGetVersion(void);
-const char* hbDNNGetErrorDesc(int32_t status);
 
 int32_t hbDNNInitializeFromFiles(hbDNNPackedHandle_t* packed, const char** files, int32_t count);
 int32_t hbDNNInitializeFromDDR(hbDNNPackedHandle_t* packed, const void** data, int32_t* lengths,

@@ -44,6 +44,15 @@ typedef struct hbUCPSchedParam {
   uint32_t deviceId;  // reserved, 0
 } hbUCPSchedParam;
 
+// Lowest priority, any hardware that can run the task.
+#define HB_UCP_INITIALIZE_SCHED_PARAM(param) \
+  do {                                       \
+    (param)->priority = 0;                   \
+    (param)->customId = 0;                   \
+    (param)->backend = HB_UCP_CORE_ANY;      \
+    (param)->deviceId = 0;                   \
+  } while (0)
+
 // Called once, on a thread of the runtime, after the task was marked done.
 typedef void (*hbUCPTaskDoneCb)(hbUCPTaskHandle_t task, int32_t status, void* user_data);
 

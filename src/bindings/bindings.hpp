@@ -17,6 +17,8 @@ void register_quantization(pybind11::module_& module);
 void register_scheduling(pybind11::module_& module);
 void register_statistics(pybind11::module_& module);
 void register_trace(pybind11::module_& module);
+void register_jobs(pybind11::module_& module);
+void register_bound_run(pybind11::module_& module);
 void register_runtime(pybind11::module_& module);
 
 }  // namespace hbm::bindings

@@ -22,4 +22,6 @@ PYBIND11_MODULE(_core, module) {
   register_statistics(module);
   register_trace(module);
   register_runtime(module);  // takes libraries, models and scheduling parameters
+  register_jobs(module);
+  register_bound_run(module);
 }

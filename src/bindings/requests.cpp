@@ -40,12 +40,13 @@ void set_item(const py::object& dict, const py::object& key, const py::object& v
 
 }  // namespace
 
-Plan::Plan(const py::list& entries) {
+Plan::Plan(const Runtime& runtime, const py::list& entries) {
   for (const py::handle entry : entries) {
     const auto parts = py::reinterpret_borrow<py::tuple>(entry);
     PlannedModel planned;
     planned.model = parts[0].cast<std::shared_ptr<Model>>();
     planned.scheduling = parts[1].cast<const Scheduling&>();
+    planned.record = std::make_shared<const ModelRecord>(runtime.recorder(), planned.model->name());
     planned.name = interned(planned.model->name());
     for (const TensorInfo& input : planned.model->info().inputs) {
       planned.input_names.push_back(interned(input.name));
@@ -85,14 +86,17 @@ bool Plan::add(const PlannedModel& model, PyObject* inputs, Prepared& prepared) 
   const std::vector<TensorInfo>& infos = model.model->info().inputs;
   Request& request = prepared.requests.emplace_back();
   request.model = model.model;
+  request.record = model.record;
   request.inputs.resize(infos.size());
   if (!PyDict_CheckExact(inputs)) {
     if (!fill_view(inputs, infos[0], request.inputs[0])) return false;
+    prepared.held.push_back(py::reinterpret_borrow<py::object>(inputs));
   } else {
     if (PyDict_GET_SIZE(inputs) != static_cast<Py_ssize_t>(infos.size())) return false;
     for (std::size_t index = 0; index < infos.size(); ++index) {
       PyObject* const array = PyDict_GetItemWithError(inputs, model.input_names[index].ptr());
       if (array == nullptr || !fill_view(array, infos[index], request.inputs[index])) return false;
+      prepared.held.push_back(py::reinterpret_borrow<py::object>(array));
     }
   }
   set_scheduling(request, model.scheduling, prepared);
@@ -107,11 +111,13 @@ Prepared Plan::prepare_items(const py::list& items) const {
     const PlannedModel& planned = models_.at(parts[0].cast<std::size_t>());
     Request& request = prepared.requests.emplace_back();
     request.model = planned.model;
+    request.record = planned.record;
     const ModelInfo& info = planned.model->info();
     const auto arrays = parts[1].cast<py::list>();
     for (std::size_t index = 0; index < arrays.size(); ++index) {
-      request.inputs.push_back(
-          view_of(arrays[index].cast<py::array>(), info, info.inputs.at(index)));
+      const auto array = arrays[index].cast<py::array>();
+      request.inputs.push_back(view_of(array, info, info.inputs.at(index)));
+      prepared.held.push_back(array);
     }
     set_scheduling(request,
                    parts[2].is_none() ? planned.scheduling : parts[2].cast<const Scheduling&>(),
@@ -121,17 +127,27 @@ Prepared Plan::prepare_items(const py::list& items) const {
   return prepared;
 }
 
-py::dict to_dict(const Prepared& prepared, std::vector<Outputs> outputs) {
-  py::object results = new_dict();
-  for (std::size_t index = 0; index < outputs.size(); ++index) {
+py::dict to_dict(const Prepared& prepared, const std::vector<RunResult>& results) {
+  py::object by_model = new_dict();
+  for (std::size_t index = 0; index < results.size(); ++index) {
     const PlannedModel& model = *prepared.models[index];
     py::object arrays = new_dict();
-    for (std::size_t output = 0; output < outputs[index].size(); ++output) {
-      set_item(arrays, model.output_names[output], to_array(std::move(outputs[index][output])));
+    for (std::size_t output = 0; output < results[index].outputs.size(); ++output) {
+      set_item(arrays, model.output_names[output], to_array(results[index].outputs[output]));
     }
-    set_item(results, model.name, arrays);
+    set_item(by_model, model.name, arrays);
   }
-  return py::reinterpret_steal<py::dict>(results.release());
+  return py::reinterpret_steal<py::dict>(by_model.release());
+}
+
+py::dict to_times(const Prepared& prepared, const std::vector<RunResult>& results) {
+  py::dict by_model;
+  for (std::size_t index = 0; index < results.size(); ++index) {
+    const StageTimes& times = results[index].times;
+    by_model[prepared.models[index]->name] =
+        py::make_tuple(times.queue_ns, times.copy_in_ns, times.execute_ns, times.copy_out_ns);
+  }
+  return by_model;
 }
 
 }  // namespace hbm::bindings

@@ -18,14 +18,16 @@ namespace hbm::bindings {
 struct PlannedModel {
   pybind11::object name;
   std::shared_ptr<const Model> model;
+  std::shared_ptr<const ModelRecord> record;
   Scheduling scheduling;
   std::vector<pybind11::object> input_names;
   std::vector<pybind11::object> output_names;
 };
 
-// Requests that go together; the arrays are the caller's to hold.
+// Requests that go together, with the arrays that their inputs lie in.
 struct Prepared {
   std::vector<Request> requests;
+  std::vector<pybind11::object> held;
   std::vector<const PlannedModel*> models;  // of each request
   std::optional<Deadline::Clock::duration> timeout;
 };
@@ -34,7 +36,7 @@ struct Prepared {
 class Plan {
  public:
   // entries: (Model, Scheduling) in load order.
-  explicit Plan(const pybind11::list& entries);
+  Plan(const Runtime& runtime, const pybind11::list& entries);
 
   // The usual forms of an input, without errors: false for all that needs a closer look.
   [[nodiscard]] bool prepare(PyObject* input, Prepared& prepared) const;
@@ -52,6 +54,10 @@ class Plan {
 };
 
 // {model: {output: array}}
-[[nodiscard]] pybind11::dict to_dict(const Prepared& prepared, std::vector<Outputs> outputs);
+[[nodiscard]] pybind11::dict to_dict(const Prepared& prepared,
+                                     const std::vector<RunResult>& results);
+// {model: (queue, copy in, execute, copy out)} in ns
+[[nodiscard]] pybind11::dict to_times(const Prepared& prepared,
+                                      const std::vector<RunResult>& results);
 
 }  // namespace hbm::bindings

@@ -12,6 +12,7 @@
 #include "errors.hpp"
 #include "log_lines.hpp"
 #include "requests.hpp"
+#include "statistics.hpp"
 #include "waiting.hpp"
 
 namespace py = pybind11;
@@ -19,13 +20,12 @@ namespace py = pybind11;
 namespace hbm::bindings {
 namespace {
 
-py::dict run(const Runtime& runtime, const Prepared& prepared,
-             std::optional<Deadline::Clock::duration> timeout) {
-  // The caller holds the arrays; the GIL is free from copy-in to the last output.
-  auto outputs = without_gil(timeout ? timeout : prepared.timeout, [&](const Deadline& deadline) {
+std::vector<RunResult> run(const Runtime& runtime, const Prepared& prepared,
+                           std::optional<Deadline::Clock::duration> timeout) {
+  // The GIL is free from copy-in to the last output.
+  return without_gil(timeout ? timeout : prepared.timeout, [&](const Deadline& deadline) {
     return runtime.run(prepared.requests, deadline);
   });
-  return to_dict(prepared, std::move(outputs));
 }
 
 // A plan's plain calls: input to outputs, NotImplemented for all that needs a closer look.
@@ -44,7 +44,7 @@ PyObject* run_plain(PyObject* self, PyObject* input) {
       return py::reinterpret_borrow<py::object>(Py_NotImplemented);
     }
     const ForwardLogLines forward;
-    return run(*runner.runtime, prepared, std::nullopt);
+    return to_dict(prepared, run(*runner.runtime, prepared, std::nullopt));
   });
 }
 
@@ -66,7 +66,8 @@ py::object make_plain_runner(std::shared_ptr<Runtime> runtime, std::shared_ptr<P
 
 void register_runtime(py::module_& module) {
   py::class_<Plan, std::shared_ptr<Plan>>(module, "Plan", "Models with how they are scheduled.")
-      .def(py::init<const py::list&>(), py::arg("entries"), "From (Model, Scheduling) tuples.");
+      .def(py::init<const Runtime&, const py::list&>(), py::arg("runtime"), py::arg("entries"),
+           "From (Model, Scheduling) tuples.");
   py::class_<Runtime, std::shared_ptr<Runtime>>(module, "Runtime", "Runs models.")
       .def(py::init([](const std::shared_ptr<Library>& library) {
              return std::make_shared<Runtime>(library);
@@ -77,13 +78,47 @@ void register_runtime(py::module_& module) {
           [](const Runtime& runtime, const std::shared_ptr<Plan>& plan, const py::list& items,
              std::optional<double> timeout) {
             const ForwardLogLines forward;
-            return run(runtime, plan->prepare_items(items), to_duration(timeout));
+            const Prepared prepared = plan->prepare_items(items);
+            const auto results = run(runtime, prepared, to_duration(timeout));
+            return py::make_tuple(to_dict(prepared, results), to_times(prepared, results));
           },
           py::arg("plan"), py::arg("items"), py::arg("timeout") = py::none(),
-          "Run (model index, arrays, Scheduling or None) tuples together; timeout in seconds.")
-      .def("plain_runner", [](std::shared_ptr<Runtime> self, std::shared_ptr<Plan> plan) {
-        return make_plain_runner(std::move(self), std::move(plan));
-      });
+          "Run (model index, arrays, Scheduling or None) tuples together; timeout in seconds. "
+          "Returns ({model: {output: array}}, {model: (queue, copy in, execute, copy out)} in ns).")
+      .def(
+          "plain_runner",
+          [](std::shared_ptr<Runtime> self, std::shared_ptr<Plan> plan) {
+            return make_plain_runner(std::move(self), std::move(plan));
+          },
+          py::arg("plan"),
+          "The function that runs an input of a usual form, and returns NotImplemented for others.")
+      .def(
+          "statistics",
+          [](const Runtime& runtime) {
+            const PoolUse use = runtime.pool().use();
+            return to_python(
+                runtime.recorder()->statistics.snapshot({use.used_bytes, use.idle_bytes}));
+          },
+          "Counts and times so far, see hbm_runtime.statistics.")
+      .def("reset_statistics",
+           [](const Runtime& runtime) { runtime.recorder()->statistics.reset(); })
+      .def(
+          "forget",
+          [](const Runtime& runtime, const std::string& model) {
+            runtime.recorder()->statistics.forget(model);
+          },
+          py::arg("model"), "Leave a model out of the statistics.")
+      .def("close", &Runtime::close, py::call_guard<py::gil_scoped_release>(),
+           "Refuse new runs, and keep no idle device memory any longer.")
+      .def(
+          "count_copied_out",
+          [](const Runtime& runtime, const std::string& model, uint64_t copies, uint64_t bytes) {
+            runtime.recorder()->statistics.model(model)->copied_out(copies, bytes);
+          },
+          py::arg("model"), py::arg("copies"), py::arg("bytes"))
+      .def_property_readonly(
+          "trace", [](const Runtime& runtime) -> Trace& { return runtime.recorder()->trace; },
+          py::return_value_policy::reference_internal);
 }
 
 }  // namespace hbm::bindings

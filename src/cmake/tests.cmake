@@ -40,24 +40,33 @@ hbm_test(cpp_test
   "${HBM_TEST_DIR}/cpp/statistics_test.cpp"
   "${HBM_TEST_DIR}/cpp/strided_copy_test.cpp"
   "${HBM_TEST_DIR}/cpp/trace_test.cpp"
+  simulator/graph_bytes.cpp
   simulator/model_file.cpp)  # the reader is hidden inside libdnn.so
 target_link_libraries(cpp_test PRIVATE hbm_core)
 
-# Measures, tests nothing: build the target statistics_cost and run it.
-add_executable(statistics_cost EXCLUDE_FROM_ALL "${HBM_TEST_DIR}/bench/statistics_cost.cpp")
-target_link_libraries(statistics_cost PRIVATE hbm_core hbm_options)
-
 # These link against our pair as any program for the ABI does.
 hbm_test(abi_test
+  "${HBM_TEST_DIR}/abi/calls_test.cpp"
   "${HBM_TEST_DIR}/abi/memory_test.cpp"
   "${HBM_TEST_DIR}/abi/model_test.cpp"
   "${HBM_TEST_DIR}/abi/task_test.cpp"
   "${HBM_TEST_DIR}/abi/tensor_test.cpp")
 hbm_test(abi_order_test "${HBM_TEST_DIR}/abi/order_test.cpp")
 hbm_test(abi_cores_test "${HBM_TEST_DIR}/abi/cores_test.cpp")
-foreach(name abi_test abi_order_test abi_cores_test)
+hbm_test(abi_environment_test "${HBM_TEST_DIR}/abi/environment_test.cpp")
+foreach(name abi_test abi_order_test abi_cores_test abi_environment_test)
   target_link_libraries(${name} PRIVATE dnn hbucp)
 endforeach()
+
+# The scheduler and the device as such, without a model: random jobs against a reference.
+hbm_test(abi_random_jobs_test
+  "${HBM_TEST_DIR}/abi/random_jobs_test.cpp"
+  "${HBM_TEST_DIR}/abi/scheduler_test.cpp"
+  $<TARGET_OBJECTS:hbm_sim_device>)
+target_link_libraries(abi_random_jobs_test PRIVATE Threads::Threads)
+
+include("${CMAKE_CURRENT_LIST_DIR}/conformance.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/fuzz.cmake")
 
 # What `make bench` measures with, and the test of it.
 add_subdirectory("${HBM_TEST_DIR}/bench" "${CMAKE_CURRENT_BINARY_DIR}/bench_objects")

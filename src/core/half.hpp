@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // IEEE 754 half precision as bits, converted without help of compiler or processor.
+// Static: each user is compiled for a processor of its own.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,7 @@ struct Half {
 };
 
 // Exact.
-[[nodiscard]] inline double to_double(Half half) noexcept {
+[[nodiscard]] static inline double to_double(Half half) noexcept {
   const uint64_t magnitude = half.bits & 0x7FFFU;
   const uint64_t sign = static_cast<uint64_t>(half.bits & 0x8000U) << 48;
   // The exponent's bias is 15 here and 1023 there; infinity and NaN have the largest of each.
@@ -30,7 +31,7 @@ struct Half {
 }
 
 // Rounds once, half to even; what is too large becomes infinite, a NaN stays one.
-[[nodiscard]] inline Half to_half(double value) noexcept {
+[[nodiscard]] static inline Half to_half(double value) noexcept {
   uint64_t bits = 0;
   std::memcpy(&bits, &value, sizeof bits);
   const auto sign = static_cast<uint16_t>((bits >> 48) & 0x8000U);

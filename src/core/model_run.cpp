@@ -40,24 +40,20 @@ ModelRun::ModelRun(std::shared_ptr<const Library> library, const Model& model)
   }
 }
 
-void ModelRun::set_inputs(BufferPool& pool, const std::vector<InputView>& inputs) {
+void ModelRun::set_inputs(BufferPool& pool, const Request& request) {
+  const int64_t begin = now_ns();
+  record_.begin(request.record, begin);
+  sched_ = request.sched;
+  use_ = request.use;
   const ModelInfo& info = model_.info();
   sizes_.clear();
-  for (std::size_t index = 0; index < inputs.size(); ++index) {
-    const InputView& view = inputs[index];
-    hbDNNTensor& tensor = inputs_[index];
-    tensor.sysMem.virAddr = nullptr;
+  uint64_t bytes = 0;
+  for (std::size_t index = 0; index < inputs_.size(); ++index) {
+    const InputView& view = request.inputs[index];
+    inputs_[index].sysMem.virAddr = nullptr;
     if (view.device) {
       if (const auto strides = strides_in_place(info.inputs[index], view)) {
-        const auto offset = static_cast<uint64_t>(view.data - view.device->data());
-        tensor.sysMem = view.device->memory();
-        tensor.sysMem.phyAddr += offset;
-        tensor.sysMem.virAddr = view.device->data() + offset;
-        tensor.sysMem.memSize -= offset;
-        set_properties(tensor.properties, element_shape(info.inputs[index], view.shape), *strides,
-                       static_cast<int64_t>(tensor.sysMem.memSize));
-        borrowed_.push_back(view.device);
-        view.device->clean();
+        borrow(index, view, *strides);
         continue;
       }
     }
@@ -66,18 +62,38 @@ void ModelRun::set_inputs(BufferPool& pool, const std::vector<InputView>& inputs
           input_layout(info.inputs[index], element_shape(info.inputs[index], view.shape));
     }
     sizes_.push_back(input_layouts_[index].byte_size);
+    bytes += static_cast<uint64_t>(input_layouts_[index].byte_size);
   }
   first_output_ = sizes_.size();
-  for (const Layout& layout : output_layouts_) sizes_.push_back(layout.byte_size);
+  if (request.outputs.empty()) {
+    for (const Layout& layout : output_layouts_) sizes_.push_back(layout.byte_size);
+  }
   pool.acquire(sizes_, buffers_);
   pool_ = pool.shared_from_this();
   std::size_t next = 0;
-  for (std::size_t index = 0; index < inputs.size(); ++index) {
-    if (inputs_[index].sysMem.virAddr == nullptr) copy_in(index, inputs[index], buffers_[next++]);
+  for (std::size_t index = 0; index < inputs_.size(); ++index) {
+    if (inputs_[index].sysMem.virAddr == nullptr) {
+      copy_in(index, request.inputs[index], buffers_[next++]);
+    }
   }
+  buffers_.insert(buffers_.end(), request.outputs.begin(), request.outputs.end());
   for (std::size_t index = 0; index < outputs_.size(); ++index) {
     outputs_[index].sysMem = buffers_[first_output_ + index]->memory();
   }
+  record_.copied_in(begin, now_ns(), first_output_, bytes);
+}
+
+void ModelRun::borrow(std::size_t index, const InputView& view, const Extents& strides) {
+  const auto offset = static_cast<uint64_t>(view.data - view.device->data());
+  hbDNNTensor& tensor = inputs_[index];
+  tensor.sysMem = view.device->memory();
+  tensor.sysMem.phyAddr += offset;
+  tensor.sysMem.virAddr = view.device->data() + offset;
+  tensor.sysMem.memSize -= offset;
+  set_properties(tensor.properties, element_shape(model_.info().inputs[index], view.shape), strides,
+                 static_cast<int64_t>(tensor.sysMem.memSize));
+  borrowed_.push_back(view.device);
+  view.device->clean();
 }
 
 void ModelRun::copy_in(std::size_t index, const InputView& view, const BufferRef& buffer) {
@@ -95,25 +111,35 @@ void ModelRun::copy_in(std::size_t index, const InputView& view, const BufferRef
                  layout.byte_size);
 }
 
-void ModelRun::submit(Place place, hbUCPSchedParam sched, hbUCPTaskDoneCb done, void* user_data) {
+void ModelRun::submit(Place place, hbUCPTaskDoneCb done, void* user_data) {
   place_ = std::move(place);
+  hbUCPSchedParam sched = sched_;
   place_.apply_to(sched);
+  record_.submitted(sched, model_.info().core_count, now_ns());
   task_.create(model_.info().handle, outputs_, inputs_);
   if (done != nullptr) task_.call_when_done(done, user_data);
   task_.submit(sched);
 }
 
-void ModelRun::check_done(int32_t status) {
-  task_.saw_end();
-  task_.check_done(status);
+void ModelRun::wait(const Deadline& deadline) {
+  task_.wait(deadline);
+  record_.done(now_ns());
 }
 
-void ModelRun::take_outputs(std::vector<OutputTensor>& outputs) {
-  outputs.reserve(outputs.size() + outputs_.size());
+void ModelRun::saw_end(int64_t when) noexcept {
+  task_.saw_end();
+  record_.done(when);
+}
+
+void ModelRun::take_outputs(RunResult& result) {
+  const int64_t begin = now_ns();
+  result.outputs.reserve(outputs_.size());
   for (std::size_t index = 0; index < outputs_.size(); ++index) {
     buffers_[first_output_ + index]->invalidate();
-    outputs.push_back(describe_output(index));
+    result.outputs.push_back(describe_output(index));
   }
+  record_.finished(begin, now_ns());
+  result.times = record_.times();
 }
 
 // What the run produced, which for dynamic outputs only the task knows.
@@ -130,6 +156,7 @@ OutputTensor ModelRun::describe_output(std::size_t index) const {
 
 void ModelRun::end() noexcept {
   task_.release();
+  record_.release(now_ns());
   place_.leave();
   buffers_.clear();
   borrowed_.clear();
@@ -137,6 +164,8 @@ void ModelRun::end() noexcept {
     pool_->run_ended(sizes_);
     pool_.reset();
   }
+  if (use_ != nullptr) use_->clear();
+  use_.reset();
 }
 
 RunLease::RunLease(const std::shared_ptr<const Library>& library,

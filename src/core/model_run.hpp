@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "admission.hpp"
@@ -11,7 +12,9 @@
 #include "input_view.hpp"
 #include "model.hpp"
 #include "pool.hpp"
+#include "run_record.hpp"
 #include "task.hpp"
+#include "use_mark.hpp"
 
 namespace hbm {
 
@@ -23,6 +26,24 @@ struct OutputTensor {
   Extents strides;  // bytes
 };
 
+// One model's part of a run; inputs in the model's order.
+struct Request {
+  std::shared_ptr<const Model> model;
+  std::vector<InputView> inputs;
+  // Where the outputs go; from the pool if empty.
+  std::vector<BufferRef> outputs;
+  hbUCPSchedParam sched{};                            // see to_abi
+  std::optional<Deadline::Clock::duration> max_wait;  // see PlaceRequest
+  std::shared_ptr<const ModelRecord> record;          // may be null
+  std::shared_ptr<UseMark> use;                       // cleared when all is given back; or null
+};
+
+// What a run gives: outputs in the model's order, and how long its stages took.
+struct RunResult {
+  std::vector<OutputTensor> outputs;
+  StageTimes times;
+};
+
 class ModelRun {
  public:
   // Throws Error(kModel) if an output's size is not known before the run.
@@ -32,15 +53,23 @@ class ModelRun {
 
   // Takes buffers and copies the inputs that the accelerator cannot read where they lie; they
   // must have passed check_input.
-  void set_inputs(BufferPool& pool, const std::vector<InputView>& inputs);
+  void set_inputs(BufferPool& pool, const Request& request);
+  // That long it waited for a place.
+  void queued(int64_t begin, int64_t end) noexcept { record_.queued(begin, end); }
   // Hands the task over. With `done`, it is called once, on a thread of the accelerator.
-  void submit(Place place, hbUCPSchedParam sched, hbUCPTaskDoneCb done = nullptr,
-              void* user_data = nullptr);
-  void wait(const Deadline& deadline) { task_.wait(deadline); }
-  // The end as the callback reported it; throws Error.
-  void check_done(int32_t status);
-  // After a successful end. Appends the outputs, which then belong to the caller.
-  void take_outputs(std::vector<OutputTensor>& outputs);
+  void submit(Place place, hbUCPTaskDoneCb done = nullptr, void* user_data = nullptr);
+  void wait(const Deadline& deadline);
+  // The end as the callback reported it, at that time.
+  void saw_end(int64_t when) noexcept;
+  // Throws Error for a status that is no success.
+  void check_done(int32_t status) const { task_.check_done(status); }
+  // After a successful end: the outputs now belong to the caller too.
+  void take_outputs(RunResult& result);
+  // There will be no outputs.
+  void give_up(Outcome outcome) noexcept {
+    record_.ended(outcome, now_ns());
+    if (use_ != nullptr) use_->abandon();
+  }
   // Cancels what is in flight, waits for it, and gives back task, place and buffers.
   void end() noexcept;
   [[nodiscard]] bool is_in_flight() const noexcept { return task_.is_in_flight(); }
@@ -48,6 +77,7 @@ class ModelRun {
  private:
   friend class RunLease;
 
+  void borrow(std::size_t index, const InputView& view, const Extents& strides);
   void copy_in(std::size_t index, const InputView& view, const BufferRef& buffer);
   [[nodiscard]] OutputTensor describe_output(std::size_t index) const;
 
@@ -64,6 +94,9 @@ class ModelRun {
   std::vector<hbDNNTensor> inputs_;
   std::vector<hbDNNTensor> outputs_;
   std::size_t first_output_ = 0;  // in `buffers_`
+  hbUCPSchedParam sched_{};
+  std::shared_ptr<UseMark> use_;
+  RunRecord record_;
   Place place_;
   Task task_;  // the first to go
 };

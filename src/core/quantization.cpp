@@ -38,7 +38,7 @@ struct Scales {
   std::vector<double> zero_points;
   std::vector<float> narrow_scales;
   std::vector<float> narrow_zero_points;
-  bool narrow = true;  // see dequantization_rows
+  bool narrow = true;  // see RowTable
 };
 
 bool is_packed(int32_t data_type) { return data_type_row(data_type).bits == 4; }
@@ -153,7 +153,8 @@ void narrow(Scales& scales) {
   }
 }
 
-// Calls the row function on pieces of one line of elements: those of the innermost dimension.
+// Calls the row function on the innermost dimension, in pieces where its scales or its packed
+// elements want that.
 class Line {
  public:
   Line(const RowFunctions& functions, const Scales& scales, const Dimension& inner,
@@ -169,11 +170,15 @@ class Line {
     set_range();
   }
 
-  void run(const std::byte* from, std::byte* to, std::size_t scale) {
+  // Once for each row; `outer` holds pitches and number of rows.
+  void run(const std::byte* from, std::byte* to, std::size_t scale, const Dimension& outer) {
+    rows_.rows = outer.count;
+    rows_.from_pitch = outer.from_stride;
+    rows_.to_pitch = outer.to_stride;
     if (!is_packed(stored_type_)) {
       for (int64_t start = 0; start < inner_.count; start += longest_) {
-        row_.from = from + start * inner_.from_stride;
-        row_.to = to + start * inner_.to_stride;
+        rows_.from = from + start * inner_.from_stride;
+        rows_.to = to + start * inner_.to_stride;
         call(std::min(longest_, inner_.count - start), scale, inner_.from_stride, inner_.to_stride);
       }
       return;
@@ -182,14 +187,14 @@ class Line {
       const int64_t count = std::min(kPiece, inner_.count - start);
       const std::size_t first = inner_.has_scales ? static_cast<std::size_t>(start) : scale;
       if (quantizes_) {
-        row_.from = from + start * inner_.from_stride;
-        row_.to = unpacked_.data();
+        rows_.from = from + start * inner_.from_stride;
+        rows_.to = unpacked_.data();
         call(count, first, inner_.from_stride, 1);
         pack(to + start / 2 * inner_.to_stride, count);
       } else {
         unpack(from + start / 2 * inner_.from_stride, count);
-        row_.from = unpacked_.data();
-        row_.to = to + start * inner_.to_stride;
+        rows_.from = unpacked_.data();
+        rows_.to = to + start * inner_.to_stride;
         call(count, first, 1, inner_.to_stride);
       }
     }
@@ -199,19 +204,19 @@ class Line {
   void set_range() {
     const int bits = data_type_row(stored_type_).bits;
     const bool is_signed = data_type_row(stored_type_).name[0] == 'S';
-    row_.lowest = is_signed ? -std::ldexp(1.0, bits - 1) : 0.0;
-    row_.highest = std::ldexp(1.0, is_signed ? bits - 1 : bits) - 1.0;
+    rows_.lowest = is_signed ? -std::ldexp(1.0, bits - 1) : 0.0;
+    rows_.highest = std::ldexp(1.0, is_signed ? bits - 1 : bits) - 1.0;
   }
 
   void call(int64_t count, std::size_t scale, int64_t from_step, int64_t to_step) {
-    row_.from_step = from_step;
-    row_.to_step = to_step;
-    row_.count = count;
-    row_.scales = scales_.scales.data() + scale;
-    row_.zero_points = scales_.zero_points.data() + scale;
-    row_.narrow_scales = scales_.narrow_scales.data() + scale;
-    row_.narrow_zero_points = scales_.narrow_zero_points.data() + scale;
-    function_(row_);
+    rows_.from_step = from_step;
+    rows_.to_step = to_step;
+    rows_.count = count;
+    rows_.scales = scales_.scales.data() + scale;
+    rows_.zero_points = scales_.zero_points.data() + scale;
+    rows_.narrow_scales = scales_.narrow_scales.data() + scale;
+    rows_.narrow_zero_points = scales_.narrow_zero_points.data() + scale;
+    function_(rows_);
   }
 
   // The first of two elements is in the low half of a byte.
@@ -241,7 +246,7 @@ class Line {
   const int32_t stored_type_;
   const bool quantizes_;
   int64_t longest_ = kPiece;  // elements of a call
-  QuantizationRow row_;
+  QuantizationRows rows_;
   std::array<std::byte, kPiece> unpacked_{};
 };
 
@@ -257,9 +262,10 @@ void convert(const Quantization& quantization, const Extents& shape, const Const
   auto dimensions = plan(shape, from.strides, to.strides, axis, packed);
   if (!packed) join_short_rows(dimensions, scales);
   narrow(scales);
+  const RowTable& table = rows_for_this_processor();
   const RowFunctions functions = quantizes
-                                     ? quantization_rows(real_type, stored_type)
-                                     : dequantization_rows(stored_type, real_type, scales.narrow);
+                                     ? table.quantization(real_type, stored_type)
+                                     : table.dequantization(stored_type, real_type, scales.narrow);
   if (functions.one_scale == nullptr) {
     refuse("no quantisation between " + describe_data_type(stored_type) + " and " +
            describe_data_type(real_type));
@@ -268,12 +274,17 @@ void convert(const Quantization& quantization, const Extents& shape, const Const
 
   Line line(functions, scales, dimensions.back(), stored_type, quantizes);
   dimensions.pop_back();
+  Dimension rows = {1, 0, 0, false};
+  if (!packed && !dimensions.empty() && !dimensions.back().has_scales) {
+    rows = dimensions.back();
+    dimensions.pop_back();
+  }
   Extents position(dimensions.size(), 0);
   const std::byte* source = from.data;
   std::byte* target = to.data;
   std::size_t scale = 0;
   while (true) {
-    line.run(source, target, scale);
+    line.run(source, target, scale, rows);
     std::size_t index = dimensions.size();
     while (true) {
       if (index == 0) return;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plain loops without branches, so that compilers turn them into vector code.
+// Plain loops without branches, so that compilers turn them into vector code for
+// HBM_ROWS_PROCESSOR.
 #include "quantization_rows.hpp"
 
 #include <cmath>
@@ -9,6 +10,10 @@
 
 #include "abi/hb_dnn.h"
 #include "half.hpp"
+
+#ifndef HBM_ROWS_PROCESSOR
+#define HBM_ROWS_PROCESSOR rows_for_any_processor
+#endif
 
 namespace hbm {
 namespace {
@@ -41,7 +46,7 @@ struct Dequantize {
   using To = Real;
   using Scale = Arithmetic;
 
-  explicit Dequantize(const QuantizationRow& /*row*/) {}
+  explicit Dequantize(const QuantizationRows& /*rows*/) {}
 
   Real operator()(Stored stored, Arithmetic scale, Arithmetic zero_point) const noexcept {
     return static_cast<Real>((widen<Arithmetic>(stored) - zero_point) * scale);
@@ -54,7 +59,7 @@ struct Quantize {
   using To = Stored;
   using Scale = double;
 
-  explicit Quantize(const QuantizationRow& row) : lowest(row.lowest), highest(row.highest) {}
+  explicit Quantize(const QuantizationRows& rows) : lowest(rows.lowest), highest(rows.highest) {}
 
   Stored operator()(Real real, double scale, double zero_point) const noexcept {
     double value = static_cast<double>(real) / scale;
@@ -89,87 +94,117 @@ struct Scales {
 };
 
 template <typename Scale>
-Scales<Scale> scales_of(const QuantizationRow& row) noexcept {
+Scales<Scale> scales_of(const QuantizationRows& rows) noexcept {
   if constexpr (std::is_same_v<Scale, float>) {
-    return {row.narrow_scales, row.narrow_zero_points};
+    return {rows.narrow_scales, rows.narrow_zero_points};
   } else {
-    return {row.scales, row.zero_points};
+    return {rows.scales, rows.zero_points};
   }
 }
 
-// Arrays need not be aligned to their elements, hence the copies.
-template <typename Operation, bool kEachScale>
-void run_row(const QuantizationRow& row) {
+// Arrays need not be aligned to their elements.
+template <typename Number>
+Number load(const std::byte* from) noexcept {
+  Number number;
+  std::memcpy(&number, from, sizeof number);
+  return number;
+}
+
+template <typename Number>
+void store(std::byte* to, Number number) noexcept {
+  std::memcpy(to, &number, sizeof number);
+}
+
+template <typename Number>
+constexpr int64_t kSize = static_cast<int64_t>(sizeof(Number));
+
+// Only of function parameters do compilers believe that they point to different memory.
+template <typename Operation, bool kEachScale, typename Scale = typename Operation::Scale>
+void run_dense(const Operation operation, const std::byte* __restrict from,
+               std::byte* __restrict to, int64_t count, const Scale* __restrict scales,
+               const Scale* __restrict zero_points) noexcept {
   using From = typename Operation::From;
   using To = typename Operation::To;
-  const Operation operation(row);
-  const auto [scales, zero_points] = scales_of<typename Operation::Scale>(row);
-  const std::byte* const from = row.from;
-  std::byte* const __restrict to = row.to;
-  const auto one = [&, scales = scales, zero_points = zero_points](int64_t index, int64_t from_step,
-                                                                   int64_t to_step) {
-    From value;
-    std::memcpy(&value, from + index * from_step, sizeof value);
+  for (int64_t index = 0; index < count; ++index) {
     const int64_t of = kEachScale ? index : 0;
-    const To result = operation(value, scales[of], zero_points[of]);
-    std::memcpy(to + index * to_step, &result, sizeof result);
-  };
-  const int64_t count = row.count;
-  if (row.from_step == sizeof(From) && row.to_step == sizeof(To)) {
-    for (int64_t index = 0; index < count; ++index) one(index, sizeof(From), sizeof(To));
-  } else {
-    const int64_t from_step = row.from_step;
-    const int64_t to_step = row.to_step;
-    for (int64_t index = 0; index < count; ++index) one(index, from_step, to_step);
+    store<To>(to + index * kSize<To>,
+              operation(load<From>(from + index * kSize<From>), scales[of], zero_points[of]));
+  }
+}
+
+template <typename Operation, bool kEachScale>
+void run_rows(const QuantizationRows& given) {
+  using From = typename Operation::From;
+  using To = typename Operation::To;
+  const QuantizationRows rows = given;  // not to be read again after each element written
+  const Operation operation(rows);
+  const auto [scales, zero_points] = scales_of<typename Operation::Scale>(rows);
+  const bool dense = rows.from_step == kSize<From> && rows.to_step == kSize<To>;
+  for (int64_t row = 0; row < rows.rows; ++row) {
+    const std::byte* const from = rows.from + row * rows.from_pitch;
+    std::byte* const to = rows.to + row * rows.to_pitch;
+    if (dense) {
+      run_dense<Operation, kEachScale>(operation, from, to, rows.count, scales, zero_points);
+      continue;
+    }
+    for (int64_t index = 0; index < rows.count; ++index) {
+      const int64_t of = kEachScale ? index : 0;
+      store<To>(to + index * rows.to_step,
+                operation(load<From>(from + index * rows.from_step), scales[of], zero_points[of]));
+    }
   }
 }
 
 // 32-bit elements below this are exact in float, and so are their differences to zero points up to
 // it; their products with a scale are then rounded once, as from double.
 constexpr uint32_t kNarrow = uint32_t{1} << 23;
-constexpr int64_t kPiece = 256;  // elements
+constexpr int64_t kPiece = 1024;  // elements
+
+// Returns whether all elements were in the range where the results are right.
+template <typename Stored, bool kEachScale>
+bool dequantize_narrow(const std::byte* __restrict from, std::byte* __restrict to, int64_t count,
+                       const float* __restrict scales,
+                       const float* __restrict zero_points) noexcept {
+  // Signed elements are shifted to 0 to 2^24 for the comparison.
+  constexpr uint32_t kShift = std::is_signed_v<Stored> ? kNarrow : 0;
+  uint32_t all = 0;
+  for (int64_t index = 0; index < count; ++index) {
+    const auto stored = load<Stored>(from + index * kSize<Stored>);
+    all |= static_cast<uint32_t>(stored) + kShift;
+    const int64_t of = kEachScale ? index : 0;
+    const auto difference = static_cast<float>(static_cast<int32_t>(stored)) - zero_points[of];
+    store<float>(to + index * kSize<float>, difference * scales[of]);
+  }
+  return all < kNarrow + kShift;
+}
 
 // Computes each piece in float, and once more in double if it turns out to hold larger elements.
 template <typename Stored, bool kEachScale>
-void dequantize_32_bits(const QuantizationRow& row) {
+void dequantize_32_bits(const QuantizationRows& given) {
   using Wide = Dequantize<Stored, float, double>;
-  if (row.from_step != sizeof(Stored) || row.to_step != sizeof(float)) {
-    run_row<Wide, kEachScale>(row);
+  const QuantizationRows rows = given;
+  if (rows.from_step != kSize<Stored> || rows.to_step != kSize<float>) {
+    run_rows<Wide, kEachScale>(rows);
     return;
   }
-  QuantizationRow piece = row;
-  for (int64_t start = 0; start < row.count; start += kPiece) {
-    const int64_t count = row.count - start < kPiece ? row.count - start : kPiece;
-    const int64_t first = kEachScale ? start : 0;
-    const std::byte* const from = row.from + start * piece.from_step;
-    std::byte* const __restrict to = row.to + start * piece.to_step;
-    const float* const scales = row.narrow_scales + first;
-    const float* const zero_points = row.narrow_zero_points + first;
-    // Signed elements are shifted to 0 to 2^24 for the comparison.
-    constexpr uint32_t kShift = std::is_signed_v<Stored> ? kNarrow : 0;
-    uint32_t all = 0;
-    for (int64_t index = 0; index < count; ++index) {
-      Stored stored;
-      std::memcpy(&stored, from + index * static_cast<int64_t>(sizeof stored), sizeof stored);
-      all |= static_cast<uint32_t>(stored) + kShift;
-      const int64_t of = kEachScale ? index : 0;
-      const float real =
-          (static_cast<float>(static_cast<int32_t>(stored)) - zero_points[of]) * scales[of];
-      std::memcpy(to + index * static_cast<int64_t>(sizeof real), &real, sizeof real);
+  for (int64_t row = 0; row < rows.rows; ++row) {
+    for (int64_t start = 0; start < rows.count; start += kPiece) {
+      const int64_t count = rows.count - start < kPiece ? rows.count - start : kPiece;
+      const std::byte* const from = rows.from + row * rows.from_pitch + start * kSize<Stored>;
+      std::byte* const to = rows.to + row * rows.to_pitch + start * kSize<float>;
+      const int64_t first = kEachScale ? start : 0;
+      if (!dequantize_narrow<Stored, kEachScale>(from, to, count, rows.narrow_scales + first,
+                                                 rows.narrow_zero_points + first)) {
+        run_dense<Wide, kEachScale>(Wide(rows), from, to, count, rows.scales + first,
+                                    rows.zero_points + first);
+      }
     }
-    if (all < kNarrow + kShift) continue;
-    piece.from = from;
-    piece.to = to;
-    piece.count = count;
-    piece.scales = row.scales + first;
-    piece.zero_points = row.zero_points + first;
-    run_row<Wide, kEachScale>(piece);
   }
 }
 
 template <typename Operation>
 RowFunctions functions() noexcept {
-  return {run_row<Operation, false>, run_row<Operation, true>};
+  return {run_rows<Operation, false>, run_rows<Operation, true>};
 }
 
 template <typename Stored>
@@ -233,17 +268,20 @@ RowFunctions with_element_type(int32_t data_type, const Call& call) noexcept {
   }
 }
 
-}  // namespace
-
-RowFunctions dequantization_rows(int32_t stored, int32_t real, bool narrow) noexcept {
+RowFunctions dequantization(int32_t stored, int32_t real, bool narrow) {
   return with_element_type(stored, [=](auto type) {
     return dequantization_from<typename decltype(type)::type>(real, narrow);
   });
 }
 
-RowFunctions quantization_rows(int32_t real, int32_t stored) noexcept {
+RowFunctions quantization(int32_t real, int32_t stored) {
   return with_element_type(
       stored, [=](auto type) { return quantization_to<typename decltype(type)::type>(real); });
 }
+
+}  // namespace
+
+extern const RowTable HBM_ROWS_PROCESSOR;
+const RowTable HBM_ROWS_PROCESSOR = {dequantization, quantization};
 
 }  // namespace hbm

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The arithmetic of quantisation on one row of elements, for every pair of element types.
+// The arithmetic of quantisation on rows of elements, for every pair of element types.
 #pragma once
 
 #include <cstddef>
@@ -7,14 +7,18 @@
 
 namespace hbm {
 
-// One row; steps in bytes. The two sides must not overlap.
-struct QuantizationRow {
+// Rows with the same scales; steps from element to element and pitches from row to row in bytes.
+// The two sides must not overlap.
+struct QuantizationRows {
   const std::byte* from = nullptr;
   int64_t from_step = 0;
+  int64_t from_pitch = 0;
   std::byte* to = nullptr;
   int64_t to_step = 0;
-  int64_t count = 0;
-  // One value for the whole row, or one for each element; of both types, see RowFunctions.
+  int64_t to_pitch = 0;
+  int64_t rows = 1;
+  int64_t count = 0;  // elements of a row
+  // One value for all, or one for each element of a row; in both types, see RowTable.
   const double* scales = nullptr;
   const double* zero_points = nullptr;
   const float* narrow_scales = nullptr;
@@ -24,19 +28,28 @@ struct QuantizationRow {
   double highest = 0;
 };
 
-using RowFunction = void (*)(const QuantizationRow& row);
+using RowFunction = void (*)(const QuantizationRows& rows);
 
 struct RowFunctions {
   RowFunction one_scale = nullptr;
   RowFunction each_scale = nullptr;
 };
 
-// real = (stored - zero point) x scale, for the stored types but BOOL8, to F32 or F64. 4-bit
-// elements come unpacked, as S8 and U8. Empty for other types.
-// `narrow`: compute in float, which is exact for 8- and 16-bit types with |zero point| <= 2^23.
-[[nodiscard]] RowFunctions dequantization_rows(int32_t stored, int32_t real, bool narrow) noexcept;
+// The same loops, compiled for different processors; the choice is rows_for_this_processor's.
+struct RowTable {
+  // real = (stored - zero point) x scale, for the stored types but BOOL8, to F32 or F64. 4-bit
+  // elements come unpacked, as S8 and U8. Empty for other types.
+  // `narrow`: all |zero points| <= 2^23, so that float is as exact as double for elements below.
+  using Dequantization = RowFunctions (*)(int32_t stored, int32_t real, bool narrow);
+  // stored = clip(round(real / scale + zero point)), from F32 or F64.
+  using Quantization = RowFunctions (*)(int32_t real, int32_t stored);
 
-// stored = clip(round(real / scale + zero point)), from F32 or F64.
-[[nodiscard]] RowFunctions quantization_rows(int32_t real, int32_t stored) noexcept;
+  Dequantization dequantization;
+  Quantization quantization;
+};
+
+extern const RowTable rows_for_any_processor;
+
+[[nodiscard]] const RowTable& rows_for_this_processor() noexcept;
 
 }  // namespace hbm

@@ -3,6 +3,7 @@
 #include "runtime.hpp"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 
@@ -29,48 +30,137 @@ PlaceRequest place_for(const Request* requests, std::size_t count, int chip_core
   return place;
 }
 
+Outcome outcome_of(const Error& error) noexcept {
+  switch (error.kind()) {
+    case ErrorKind::kTimeout:
+      return Outcome::kTimeout;
+    case ErrorKind::kInput:
+    case ErrorKind::kBusy:
+    case ErrorKind::kClosed:
+      return Outcome::kRejected;
+    default:
+      return Outcome::kFailed;
+  }
+}
+
 Runtime::Runtime(std::shared_ptr<const Library> library)
-    : library_(std::move(library)), pool_(BufferPool::create(library_)) {}
+    : library_(std::move(library)),
+      pool_(BufferPool::create(library_)),
+      recorder_(std::make_shared<Recorder>(library_->core_count())) {}
+
+void Runtime::close() noexcept {
+  closed_ = true;
+  pool_->close();
+}
+
+void Runtime::check_usable() const {
+  library_->check_usable();
+  if (closed_) {
+    throw Error(ErrorKind::kClosed, "the runtime is closed; make a new HB_HBMRuntime");
+  }
+}
 
 void Runtime::check(const std::vector<Request>& requests) const {
-  library_->check_usable();
+  check_usable();
   for (const Request& request : requests) {
     const ModelInfo& model = request.model->info();
-    if (request.inputs.size() != model.inputs.size()) {
-      throw Error(ErrorKind::kInput,
-                  "model '" + model.name + "': expected " + std::to_string(model.inputs.size()) +
-                      " inputs, got " + std::to_string(request.inputs.size()),
-                  {model.name, {}});
-    }
-    for (std::size_t index = 0; index < model.inputs.size(); ++index) {
-      check_input(model, model.inputs[index], request.inputs[index]);
+    try {
+      if (request.inputs.size() != model.inputs.size()) {
+        throw Error(ErrorKind::kInput,
+                    "model '" + model.name + "': expected " + std::to_string(model.inputs.size()) +
+                        " inputs, got " + std::to_string(request.inputs.size()),
+                    {model.name, {}});
+      }
+      for (std::size_t index = 0; index < model.inputs.size(); ++index) {
+        check_input(model, model.inputs[index], request.inputs[index]);
+      }
+    } catch (const Error&) {
+      if (request.record != nullptr) request.record->statistics->ended(Outcome::kRejected);
+      throw;
     }
   }
 }
 
-std::vector<Outputs> Runtime::run(const std::vector<Request>& requests,
-                                  const Deadline& deadline) const {
+namespace {
+
+// Counts the outcome of runs that an error ends; what is in flight is abandoned.
+template <typename Runs, typename Work>
+void counting_errors(Runs& runs, Work&& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    for (RunLease& run : runs) run->give_up(outcome_of(error));
+    throw;
+  }
+}
+
+// A place for requests that run together; counts those that do not get one.
+Place enter(const Request* requests, std::size_t count, int chip_cores, const Deadline& deadline) {
+  try {
+    return Admission::of_process().enter(place_for(requests, count, chip_cores), deadline);
+  } catch (const Error& error) {
+    for (std::size_t index = 0; index < count; ++index) {
+      const auto& record = requests[index].record;
+      if (record != nullptr) record->statistics->ended(outcome_of(error));
+    }
+    throw;
+  }
+}
+
+}  // namespace
+
+std::vector<RunResult> Runtime::run(const std::vector<Request>& requests,
+                                    const Deadline& deadline) const {
   check(requests);
-  Admission& admission = Admission::of_process();
-  std::vector<Outputs> results(requests.size());
+  const std::size_t limit = Admission::of_process().limit();
+  std::vector<RunResult> results(requests.size());
   for (std::size_t begin = 0; begin < requests.size();) {
-    const std::size_t count = std::min(requests.size() - begin, admission.limit());
-    Place places =
-        admission.enter(place_for(&requests[begin], count, library_->core_count()), deadline);
+    const std::size_t count = std::min(requests.size() - begin, limit);
+    const int64_t called = now_ns();
+    Place places = enter(&requests[begin], count, library_->core_count(), deadline);
+    const int64_t granted = now_ns();
     std::vector<RunLease> runs;
     runs.reserve(count);
-    for (std::size_t index = begin; index < begin + count; ++index) {
-      RunLease& run = runs.emplace_back(library_, requests[index].model);
-      run->set_inputs(*pool_, requests[index].inputs);
-      run->submit(places.take_one(), requests[index].sched);
-    }
-    for (std::size_t index = 0; index < count; ++index) {
-      runs[index]->wait(deadline);
-      runs[index]->take_outputs(results[begin + index]);
-    }
+    counting_errors(runs, [&] {
+      for (std::size_t index = begin; index < begin + count; ++index) {
+        RunLease& run = runs.emplace_back(library_, requests[index].model);
+        run->set_inputs(*pool_, requests[index]);
+        run->queued(called, granted);
+        run->submit(places.take_one());
+      }
+      for (std::size_t index = 0; index < count; ++index) {
+        runs[index]->wait(deadline);
+        runs[index]->take_outputs(results[begin + index]);
+      }
+    });
     begin += count;
   }
   return results;
+}
+
+void Runtime::run_in_place(const Request& request, const Deadline& deadline,
+                           RunResult& result) const {
+  check_usable();
+  const int64_t called = now_ns();
+  request.use->set(deadline, request.model->name());
+  Place place;
+  std::array<RunLease, 1> runs;
+  try {
+    place = enter(&request, 1, library_->core_count(), deadline);
+    runs[0] = RunLease(library_, request.model);
+  } catch (...) {
+    request.use->clear();
+    throw;
+  }
+  const int64_t granted = now_ns();
+  counting_errors(runs, [&] {
+    runs[0]->set_inputs(*pool_, request);
+    runs[0]->queued(called, granted);
+    runs[0]->submit(std::move(place));
+    runs[0]->wait(deadline);
+    result.outputs.clear();
+    runs[0]->take_outputs(result);
+  });
 }
 
 }  // namespace hbm

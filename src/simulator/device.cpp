@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Queue, cores and task life cycle of the simulated accelerator.
+// The life of tasks: made, submitted, waited for, called back, released; and the device's end.
 #include "device.hpp"
 
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
+#include <array>
+#include <cstdio>
 
 #include "faults.hpp"
 #include "log.hpp"
@@ -16,32 +17,44 @@ namespace {
 constexpr uint64_t kBpuCoreBits =
     HB_UCP_BPU_CORE_0 | HB_UCP_BPU_CORE_1 | HB_UCP_BPU_CORE_2 | HB_UCP_BPU_CORE_3;
 
-// 0 when the backend names no core of this chip.
-uint32_t cores_named_by(uint64_t backend, uint32_t existing) noexcept {
-  if (backend == HB_UCP_CORE_ANY || (backend & HB_UCP_BPU_CORE_ANY) != 0) return existing;
-  return static_cast<uint32_t>(backend & kBpuCoreBits) & existing;
-}
+// For the callback to return.
+constexpr std::chrono::microseconds kDrainSpin{20};
+// How long exit waits for a core: one that computes a large node, or runs a callback.
+constexpr std::chrono::seconds kPatience{10};
+
+// At exit, in the process that made the device.
+struct ExitGuard {
+  ~ExitGuard() { SimulatedDevice::instance().finish(); }
+};
+
+int count_of(uint64_t bits) noexcept { return __builtin_popcountll(bits); }
 
 }  // namespace
 
 SimulatedDevice::SimulatedDevice(const Profile& profile)
     : profile_(profile),
       memory_(static_cast<uint64_t>(profile.memory_mib) << 20U),
-      owner_(::getpid()) {}
+      owner_(::getpid()),
+      trace_(profile_),
+      scheduler_(profile.core_mask(), profile.preemption) {}
 
 SimulatedDevice& SimulatedDevice::instance() {
   // Never destroyed: a forked child must not touch the cores, and exit has its own order
-  // (model.cpp).
+  // (loaded_graph.cpp).
   static SimulatedDevice& device = *std::make_unique<SimulatedDevice>(read_profile()).release();
+  static const ExitGuard guard;
   return device;
 }
 
 const std::string& SimulatedDevice::environment_error() const noexcept {
-  return Faults::instance().environment_error();
+  return profile_.error.empty() ? Faults::instance().environment_error() : profile_.error;
 }
 
 int32_t SimulatedDevice::create_task(std::shared_ptr<Operation> operation,
                                      hbUCPTaskHandle_t* task) {
+  auto made = std::make_shared<Task>();
+  made->core_count = operation->core_count();
+  made->operations.push_back(std::move(operation));
   const std::lock_guard lock(mutex_);
   if (tasks_.size() >= static_cast<std::size_t>(profile_.task_limit)) {
     log(LogLevel::kError,
@@ -49,12 +62,11 @@ int32_t SimulatedDevice::create_task(std::shared_ptr<Operation> operation,
         profile_.task_limit);
     return HB_UCP_TASK_NUMBER_EXCEED_LIMIT;
   }
-  auto made = std::make_shared<Task>();
+  made->number = next_number_++;
   // Handles are numbers that never come again, so a stale one is always recognised.
-  made->handle = reinterpret_cast<hbUCPTaskHandle_t>(next_handle_++ << 4U);
-  made->operations.push_back(std::move(operation));
-  tasks_.emplace(made->handle, made);
+  made->handle = reinterpret_cast<hbUCPTaskHandle_t>(made->number << 4U);
   *task = made->handle;
+  tasks_.emplace(made->handle, std::move(made));
   return HB_UCP_SUCCESS;
 }
 
@@ -62,50 +74,60 @@ int32_t SimulatedDevice::append(hbUCPTaskHandle_t handle, std::shared_ptr<Operat
   const std::lock_guard lock(mutex_);
   const TaskPtr task = find(handle);
   if (task == nullptr || task->state != TaskState::kCreated) return HB_UCP_TASK_HANDLE_INVALID;
+  if (task->core_count > 1 || operation->core_count() > 1) {
+    log(LogLevel::kError, "a model of several cores runs in a task of its own: '%s' and '%s'",
+        task->operations[0]->model().c_str(), operation->model().c_str());
+    return HB_UCP_INVALID_ARGUMENT;
+  }
   task->operations.push_back(std::move(operation));
   return HB_UCP_SUCCESS;
 }
 
-int32_t SimulatedDevice::submit(hbUCPTaskHandle_t handle, const hbUCPSchedParam* param) {
-  if (is_forked()) {
-    log(LogLevel::kError, "a forked child cannot use the accelerator that its parent opened");
-    return HB_UCP_API_USE_ERROR;
+// The candidate cores that a backend names for the task; 0 when it cannot run there.
+uint32_t SimulatedDevice::cores_for(const Task& task, uint64_t backend) const {
+  const uint64_t named = backend & kBpuCoreBits;
+  const uint32_t existing = static_cast<uint32_t>(named) & profile_.core_mask();
+  if (task.core_count > 1) {
+    const bool any = backend == HB_UCP_CORE_ANY || (backend & HB_UCP_BPU_CORE_ANY) != 0;
+    if (!any && count_of(named) == task.core_count && existing == named) return existing;
+    log(LogLevel::kError,
+        "model '%s' runs on %d cores at once: the backend must name exactly so many of the %d "
+        "cores of this chip, which 0x%llx does not",
+        task.operations[0]->model().c_str(), task.core_count, profile_.core_count,
+        static_cast<unsigned long long>(backend));
+    return 0;
   }
-  const std::lock_guard lock(mutex_);
-  const TaskPtr task = find(handle);
-  if (task == nullptr) return HB_UCP_TASK_HANDLE_INVALID;
-  if (task->state != TaskState::kCreated) return HB_UCP_API_USE_ERROR;
-  if (param == nullptr || param->priority < HB_UCP_PRIORITY_LOWEST ||
-      param->priority > HB_UCP_PRIORITY_HIGHEST) {
-    return HB_UCP_INVALID_ARGUMENT;
+  if (backend == HB_UCP_CORE_ANY || (backend & HB_UCP_BPU_CORE_ANY) != 0) {
+    return profile_.core_mask();
   }
-  const uint32_t cores = cores_named_by(param->backend, profile_.core_mask());
-  if (cores == 0) {
+  if (existing == 0) {
     log(LogLevel::kError, "backend 0x%llx names no core of this chip, which has %d",
-        static_cast<unsigned long long>(param->backend), profile_.core_count);
-    return HB_UCP_INVALID_ARGUMENT;
+        static_cast<unsigned long long>(backend), profile_.core_count);
   }
-  if (stopping_) return HB_UCP_API_USE_ERROR;
-  task->priority = param->priority;
-  task->custom_id = param->customId;
-  task->core_mask = cores;
-  enqueue(task);
-  return HB_UCP_SUCCESS;
+  return existing;
 }
 
-int32_t SimulatedDevice::wait(hbUCPTaskHandle_t handle, int32_t timeout_ms) {
-  std::unique_lock lock(mutex_);
-  const TaskPtr task = find(handle);
-  if (task == nullptr || task->state == TaskState::kCreated) return HB_UCP_TASK_HANDLE_INVALID;
-  const auto done = [&task] { return task->state == TaskState::kDone; };
-  if (timeout_ms <= 0) {
-    task->changed.wait(lock, done);
-  } else if (!task->changed.wait_until(
-                 lock, std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms),
-                 done)) {
-    return HB_UCP_TASK_TIMEOUT;
+int32_t SimulatedDevice::submit(hbUCPTaskHandle_t handle, const hbUCPSchedParam* param) {
+  Bells bells;
+  {
+    const std::lock_guard lock(mutex_);
+    const TaskPtr task = find(handle);
+    if (task == nullptr) return HB_UCP_TASK_HANDLE_INVALID;
+    if (task->state != TaskState::kCreated) return HB_UCP_API_USE_ERROR;
+    if (param == nullptr || param->priority < HB_UCP_PRIORITY_LOWEST ||
+        param->priority > HB_UCP_PRIORITY_HIGHEST) {
+      return HB_UCP_INVALID_ARGUMENT;
+    }
+    const uint32_t cores = cores_for(*task, param->backend);
+    if (cores == 0) return HB_UCP_INVALID_ARGUMENT;
+    if (stopping_) return HB_UCP_API_USE_ERROR;
+    task->priority = param->priority;
+    task->custom_id = param->customId;
+    task->core_mask = cores;
+    enqueue(*task, bells);
   }
-  return task->status;
+  bells.ring();
+  return HB_UCP_SUCCESS;
 }
 
 int32_t SimulatedDevice::set_callback(hbUCPTaskHandle_t handle, hbUCPTaskDoneCb callback,
@@ -120,30 +142,26 @@ int32_t SimulatedDevice::set_callback(hbUCPTaskHandle_t handle, hbUCPTaskDoneCb 
 }
 
 int32_t SimulatedDevice::release(hbUCPTaskHandle_t handle) {
-  std::unique_lock lock(mutex_);
-  const TaskPtr task = find(handle);
-  if (task == nullptr) return HB_UCP_TASK_HANDLE_INVALID;
-  cancel(task);
-  tasks_.erase(handle);
-  // A callback that releases its own task must not wait for itself.
-  task->changed.wait(lock, [&task] {
-    return task->state != TaskState::kRunning &&
-           (task->callback_thread == std::thread::id() ||
-            task->callback_thread == std::this_thread::get_id());
-  });
-  lock.unlock();  // the operations may free much
+  Bells bells;
+  TaskPtr task;  // outlives the lock: its operations may free much
+  bool in_own_callback = false;
+  {
+    const std::lock_guard lock(mutex_);
+    task = find(handle);
+    if (task == nullptr) return HB_UCP_TASK_HANDLE_INVALID;
+    tasks_.erase(handle);
+    if (task->state == TaskState::kCreated) return HB_UCP_SUCCESS;
+    cancel(*task, bells);
+    in_own_callback = task->callback_thread == std::this_thread::get_id();
+  }
+  bells.ring();
+  // Until the device let go of the tensors.
+  while (!in_own_callback && !task->drained.is_rung()) {
+    if (!task->drained.spin_until(Clock::now() + kDrainSpin)) {
+      static_cast<void>(task->drained.sleep_until(std::nullopt));
+    }
+  }
   return HB_UCP_SUCCESS;
-}
-
-int32_t SimulatedDevice::run_and_wait(std::shared_ptr<Operation> operation) {
-  auto task = std::make_shared<Task>();
-  task->operations.push_back(std::move(operation));
-  std::unique_lock lock(mutex_);
-  if (stopping_) return HB_UCP_API_USE_ERROR;
-  task->core_mask = profile_.core_mask();
-  enqueue(task);
-  task->changed.wait(lock, [&task] { return task->state == TaskState::kDone; });
-  return task->status;
 }
 
 std::shared_ptr<Operation> SimulatedDevice::finished_operation(hbUCPTaskHandle_t handle,
@@ -166,28 +184,60 @@ uint64_t SimulatedDevice::bytes_from(const void* address) const {
 }
 
 int64_t SimulatedDevice::live(std::string_view kind) const {
-  if (kind == "memory") return static_cast<int64_t>(memory_.allocated());
+  if (kind == "memory") return static_cast<int64_t>(memory_.held().bytes);
   if (kind == "models") return packed_;
-  if (kind != "tasks") return -1;
   const std::lock_guard lock(mutex_);
-  return static_cast<int64_t>(tasks_.size());
+  return kind == "tasks" ? static_cast<int64_t>(tasks_.size()) : -1;
 }
 
 bool SimulatedDevice::is_forked() const noexcept { return ::getpid() != owner_; }
 
 void SimulatedDevice::shut_down() noexcept {
+  Bells bells;
   {
     const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    if (profile_.report) report_held();
     stopping_ = true;
-    while (!queue_.empty()) cancel(TaskPtr(*queue_.begin()));
-    for (Core& core : cores_) {
-      if (core.current != nullptr) cancel(core.current);
-      core.work.notify_all();
+    for (const auto& [handle, task] : tasks_) cancel(*task, bells);
+    // Those of synchronous calls have no handle.
+    while (Job* job = scheduler_.first_queued()) cancel(static_cast<Task&>(*job), bells);
+    for (const auto& core : cores_) bells.add(*core);
+  }
+  Faults::instance().end_delays();
+  bells.ring();
+  const auto end = Clock::now() + kPatience;
+  for (const auto& core : cores_) {
+    if (core->thread.get_id() == std::this_thread::get_id()) {
+      core->thread.detach();  // exit() was called in a callback
+    } else if (core->ended.sleep_until(end)) {
+      core->thread.join();
+    } else {
+      log(LogLevel::kError, "a core is still busy at exit, with a callback or the engine");
+      core->thread.detach();
     }
   }
-  for (Core& core : cores_) {
-    if (core.thread.joinable()) core.thread.join();
+  while (lent_threads_ > 0 && Clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+}
+
+void SimulatedDevice::finish() noexcept {
+  if (is_forked()) return;
+  shut_down();
+  trace_.finish();
+}
+
+void SimulatedDevice::report_held() const {
+  std::array<int, 4> by_state{};
+  for (const auto& [handle, task] : tasks_) ++by_state[static_cast<std::size_t>(task->state)];
+  const Memory::Held memory = memory_.held();
+  std::fprintf(stderr,
+               "[simulator] held at exit: memory %llu blocks %llu bytes; tasks %zu (created %d, "
+               "queued %d, running %d, done %d); packed handles %d\n",
+               static_cast<unsigned long long>(memory.blocks),
+               static_cast<unsigned long long>(memory.bytes), tasks_.size(), by_state[0],
+               by_state[1], by_state[2], by_state[3], packed_.load());
 }
 
 SimulatedDevice::TaskPtr SimulatedDevice::find(hbUCPTaskHandle_t handle) const {
@@ -195,95 +245,35 @@ SimulatedDevice::TaskPtr SimulatedDevice::find(hbUCPTaskHandle_t handle) const {
   return found == tasks_.end() ? nullptr : found->second;
 }
 
-void SimulatedDevice::enqueue(const TaskPtr& task) {
+void SimulatedDevice::enqueue(Task& task, Bells& bells) {
   start_cores();
-  task->arrival = next_arrival_++;
-  task->state = TaskState::kQueued;
-  queue_.insert(task);
-  wake_one_core(task->core_mask);
-}
-
-void SimulatedDevice::start_cores() {
-  if (!cores_.empty()) return;
-  cores_ = std::vector<Core>(static_cast<std::size_t>(profile_.core_count));
-  for (int index = 0; index < profile_.core_count; ++index) {
-    cores_[static_cast<std::size_t>(index)].thread =
-        std::thread([this, index] { run_core(index); });
-  }
-}
-
-void SimulatedDevice::wake_one_core(uint32_t core_mask) {
-  for (std::size_t index = 0; index < cores_.size(); ++index) {
-    Core& core = cores_[index];
-    if (!core.idle || (core_mask & (1U << index)) == 0) continue;
-    core.idle = false;  // claimed: the next task wakes another core
-    core.work.notify_one();
-    return;
-  }
+  task.state = TaskState::kQueued;
+  task.since = Clock::now();
+  scheduler_.add(task);
+  dispatch(bells);
 }
 
 // Ends a queued task now and asks a running one to end soon.
-void SimulatedDevice::cancel(const TaskPtr& task) {
-  if (task->state == TaskState::kQueued) {
-    queue_.erase(task);
-    finish(task, HB_UCP_TASK_RUN_FAILED);
-  } else if (task->state == TaskState::kRunning) {
-    task->cancelled = true;
-    for (const auto& operation : task->operations) operation->cancel();
+void SimulatedDevice::cancel(Task& task, Bells& bells) {
+  if (task.state == TaskState::kRunning) {
+    task.cancelled = true;
+    bells.add(task, task.cancel);
+    for (const auto& operation : task.operations) operation->cancel();
+  } else if (task.state == TaskState::kQueued) {
+    scheduler_.withdraw(task);
+    task.status = HB_UCP_TASK_RUN_FAILED;
+    trace_stage(task, task.preempted ? SpanKind::kPreempted : SpanKind::kQueued, true);
+    finish_task(task, HB_UCP_TASK_RUN_FAILED, bells);
+    bells.add(task, task.drained);
+    dispatch(bells);  // it may have kept cores free for itself
   }
 }
 
-void SimulatedDevice::finish(const TaskPtr& task, int32_t status) {
-  task->status = status;
-  task->state = TaskState::kDone;
-  task->changed.notify_all();
-}
-
-SimulatedDevice::TaskPtr SimulatedDevice::take(int core) {
-  const uint32_t bit = 1U << static_cast<unsigned>(core);
-  const auto next = std::find_if(queue_.begin(), queue_.end(), [bit](const TaskPtr& task) {
-    return (task->core_mask & bit) != 0;
-  });
-  if (next == queue_.end()) return nullptr;
-  TaskPtr task = *next;
-  queue_.erase(next);
-  return task;
-}
-
-void SimulatedDevice::run_core(int index) {
-  std::unique_lock lock(mutex_);
-  Core& core = cores_[static_cast<std::size_t>(index)];
-  while (true) {
-    TaskPtr task = take(index);
-    if (task == nullptr) {
-      if (stopping_) return;
-      core.idle = true;
-      core.work.wait(lock, [&] { return !core.idle || stopping_; });
-      core.idle = false;
-      continue;
-    }
-    task->state = TaskState::kRunning;
-    core.current = task;
-    lock.unlock();
-    int32_t status = HB_UCP_SUCCESS;
-    for (const auto& operation : task->operations) {
-      status = Faults::instance().on_call(kRunFault);
-      if (status == HB_UCP_SUCCESS) status = operation->run();
-      if (status != HB_UCP_SUCCESS) break;
-    }
-    lock.lock();
-    core.current = nullptr;
-    // A released task has no caller left, so its callback must not run.
-    const bool call_back = task->callback != nullptr && !task->cancelled;
-    if (call_back) task->callback_thread = std::this_thread::get_id();
-    finish(task, task->cancelled ? HB_UCP_TASK_RUN_FAILED : status);
-    if (!call_back) continue;
-    lock.unlock();
-    task->callback(task->handle, task->status, task->user_data);
-    lock.lock();
-    task->callback_thread = std::thread::id();
-    task->changed.notify_all();
-  }
+void SimulatedDevice::finish_task(Task& task, int32_t status, Bells& bells) {
+  for (const auto& operation : task.operations) operation->ended();
+  task.status = status;
+  task.state = TaskState::kDone;
+  bells.add(task, task.done);
 }
 
 }  // namespace hbm::simulator

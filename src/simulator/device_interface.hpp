@@ -2,6 +2,7 @@
 // What libdnn.so needs of libhbucp.so inside the simulator: operations in, tasks out.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -12,7 +13,8 @@
 
 namespace hbm::simulator {
 
-// One piece of work that occupies one core from start to end.
+// One piece of work: function calls that run one after the other on the same cores, unless a more
+// urgent task comes between two of them.
 class Operation {
  public:
   Operation() = default;
@@ -20,10 +22,25 @@ class Operation {
   Operation& operator=(const Operation&) = delete;
   virtual ~Operation() = default;
 
-  // Runs on a core's thread; returns a status and never throws.
-  [[nodiscard]] virtual int32_t run() noexcept = 0;
-  // From any thread, before or while run() runs: makes it return soon.
+  // The name of the model, for the trace and the log.
+  [[nodiscard]] virtual const std::string& model() const noexcept = 0;
+  // At least 1.
+  [[nodiscard]] virtual uint32_t call_count() const noexcept = 0;
+  // Whether the chip may put it aside between two calls.
+  [[nodiscard]] virtual bool preemptible() const noexcept = 0;
+  // Cores that it occupies at the same time.
+  [[nodiscard]] virtual int core_count() const noexcept = 0;
+  // How long a call keeps its cores busy at least.
+  [[nodiscard]] virtual std::chrono::microseconds least_time(uint32_t call) const noexcept = 0;
+  // How long the last call took lately; 0 when that is not known or depends on the input.
+  [[nodiscard]] virtual std::chrono::nanoseconds usual_time_of_last_call() const noexcept = 0;
+
+  // Runs on a core's thread, call after call, not always on the same thread; returns a status.
+  [[nodiscard]] virtual int32_t run_call(uint32_t call) noexcept = 0;
+  // From any thread, before or while a call runs: makes it return soon.
   virtual void cancel() noexcept = 0;
+  // No call will run any more. Called once if the operation was ever submitted.
+  virtual void ended() noexcept = 0;
 };
 
 class Device {
@@ -51,6 +68,9 @@ class Device {
   [[nodiscard]] virtual bool owns(const void* address, uint64_t size) const = 0;
   // Bytes from `address` to the end of its allocation, 0 for foreign memory.
   [[nodiscard]] virtual uint64_t bytes_from(const void* address) const = 0;
+  // Device memory for a model's weights; false when there is not so much.
+  [[nodiscard]] virtual bool reserve(uint64_t bytes) = 0;
+  virtual void unreserve(uint64_t bytes) noexcept = 0;
   // Keeps count of the packed handles that libdnn.so has given out.
   virtual void count_packed(int change) noexcept = 0;
   // Whether this process is a child of the one that the cores run in.

@@ -18,9 +18,25 @@
 namespace hbm::simulator {
 namespace {
 
+// False when the file was packed for another chip.
+bool fits_chip(const std::string& march) {
+  const Chip& chip = hbSimDevice()->profile().chip;
+  if (march.empty() || march == chip.march) return true;
+  const Chip* other = chip_with_march(march);
+  log(LogLevel::kError,
+      "the file is for the march '%.40s' (%s), this chip is an %s with '%s': pack or compile it "
+      "for "
+      "'%s'%s%s",
+      march.c_str(), other != nullptr ? other->soc_name : "no chip of the family", chip.soc_name,
+      chip.march, chip.march, other != nullptr ? ", or set HBM_SIM_SOC=" : "",
+      other != nullptr ? other->soc_name : "");
+  return false;
+}
+
 // Adds the models of one file; a name that is already there is dropped, as on boards.
-void add_file(Packed& packed, const std::byte* bytes, std::size_t size) {
+int32_t add_file(Packed& packed, const std::byte* bytes, std::size_t size) {
   const ModelFile file = read_model_file(bytes, size);
+  if (!fits_chip(file.march)) return HB_UCP_MODEL_INCOMPATIBLE;
   packed.file_descriptions.push_back(file.description);
   for (const ModelSpec& spec : file.models) {
     bool known = false;
@@ -30,16 +46,17 @@ void add_file(Packed& packed, const std::byte* bytes, std::size_t size) {
           spec.name.c_str());
       continue;
     }
-    packed.models.push_back(std::make_shared<Model>(spec, bytes + spec.graph_offset));
+    packed.models.push_back(std::make_shared<Model>(spec, bytes));
   }
+  return HB_UCP_SUCCESS;
 }
 
 // Runs `load` for each item and turns what goes wrong into the ABI's statuses.
 template <typename Load>
 int32_t initialize(hbDNNPackedHandle_t* out, int32_t count, Load&& load) {
-  const std::string& bad_rule = hbSimDevice()->environment_error();
-  if (!bad_rule.empty()) {
-    log(LogLevel::kError, "%s", bad_rule.c_str());
+  const std::string& problem = hbSimDevice()->environment_error();
+  if (!problem.empty()) {
+    log(LogLevel::kError, "%s", problem.c_str());
     return HB_UCP_INIT_FAILED;
   }
   auto packed = std::make_shared<Packed>();
@@ -50,6 +67,9 @@ int32_t initialize(hbDNNPackedHandle_t* out, int32_t count, Load&& load) {
     } catch (const EngineMissing& error) {
       log(LogLevel::kError, "%s", error.what());
       return HB_UCP_INIT_FAILED;
+    } catch (const OutOfDeviceMemory& error) {
+      log(LogLevel::kError, "model file %d: %s", index, error.what());
+      return HB_UCP_MEM_ALLOC_FAIL;
     } catch (const ModelFileError& error) {
       log(LogLevel::kError, "model file %d: %s", index, error.what());
       return HB_UCP_MODEL_INVALID;
@@ -75,8 +95,7 @@ int32_t load_path(Packed& packed, const char* path) {
     log(LogLevel::kError, "%s: the file cannot be read", path);
     return HB_UCP_FILE_OPEN_FAILED;
   }
-  add_file(packed, bytes.data(), bytes.size());
-  return HB_UCP_SUCCESS;
+  return add_file(packed, bytes.data(), bytes.size());
 }
 
 // Runs `function` on the model behind the handle.
@@ -165,9 +184,8 @@ int32_t hbDNNInitializeFromDDR(hbDNNPackedHandle_t* packed, const void** data, i
     }
     return initialize(packed, count, [&](Packed& into, int32_t index) -> int32_t {
       if (data[index] == nullptr || lengths[index] < 0) return HB_UCP_INVALID_ARGUMENT;
-      add_file(into, static_cast<const std::byte*>(data[index]),
-               static_cast<std::size_t>(lengths[index]));
-      return HB_UCP_SUCCESS;
+      return add_file(into, static_cast<const std::byte*>(data[index]),
+                      static_cast<std::size_t>(lengths[index]));
     });
   });
 }

@@ -6,10 +6,10 @@
 #include <charconv>
 #include <cstdlib>
 #include <stdexcept>
-#include <thread>
 
 #include "functions.hpp"
 #include "log.hpp"
+#include "profile.hpp"
 #include "status_table.hpp"
 
 namespace hbm::simulator {
@@ -18,17 +18,35 @@ namespace {
 constexpr std::string_view kStatusPrefix = "HB_UCP_";
 constexpr int64_t kLongestDelayMs = 600'000;
 
-bool is_known(std::string_view function) {
+constexpr std::string_view kCorePrefix = "core:";
+
+bool is_core(std::string_view what) {
+  return what.size() == kCorePrefix.size() + 1 &&
+         what.substr(0, kCorePrefix.size()) == kCorePrefix && what.back() >= '0' &&
+         what.back() < '0' + kMaxCores;
+}
+
+// Functions that return a text cannot fail.
+bool returns_status(std::string_view function) {
+  constexpr std::string_view texts[] = {"hbUCPGetVersion", "hbUCPGetSocName", "hbUCPGetErrorDesc",
+                                        "hbDNNGetVersion", "hbDNNGetErrorDesc"};
+  return std::find(std::begin(texts), std::end(texts), function) == std::end(texts);
+}
+
+bool is_known(std::string_view what) {
 #define HBM_FAULT_NAME(name) #name,
   constexpr std::string_view names[] = {
       kRunFault, HBM_UCP_FUNCTIONS(HBM_FAULT_NAME) HBM_DNN_FUNCTIONS(HBM_FAULT_NAME)};
 #undef HBM_FAULT_NAME
-  return std::find(std::begin(names), std::end(names), function) != std::end(names);
+  return is_core(what) || std::find(std::begin(names), std::end(names), what) != std::end(names);
 }
 
 [[noreturn]] void refuse(std::string_view rule, const char* why) {
-  throw std::invalid_argument("the rule '" + std::string(rule.substr(0, 80)) + "' " + why +
-                              "; a rule is FUNCTION[@N[+]]=STATUS or FUNCTION[@N[+]]=delay:MS");
+  throw std::invalid_argument(
+      "the rule '" + std::string(rule.substr(0, 80)) + "' " + why +
+      "; a rule is FUNCTION[@N[+]]=STATUS or FUNCTION[@N[+]]=delay:MS, where "
+      "FUNCTION may also be 'run' or 'core:0' to 'core:3', which know "
+      "stall:MS as well");
 }
 
 template <typename Number>
@@ -66,13 +84,20 @@ FaultRule parse_rule(std::string_view text) {
     if (!first || *first == 0) refuse(text, "has a call number that is not 1, 2, 3 …");
     rule.first = *first;
   }
-  if (!is_known(call)) refuse(text, "names no function of the ABI, nor 'run'");
+  if (!is_known(call)) refuse(text, "names no function of the ABI, nor 'run', nor a core");
+  if (!returns_status(call)) refuse(text, "names a function that returns no status");
   rule.function = std::string(call);
   constexpr std::string_view kDelay = "delay:";
-  if (action.substr(0, kDelay.size()) == kDelay) {
+  constexpr std::string_view kStall = "stall:";
+  static_assert(kDelay.size() == kStall.size());
+  const std::string_view kind = action.substr(0, kDelay.size());
+  if (kind == kDelay || kind == kStall) {
+    if (kind == kStall && call != kRunFault && !is_core(call)) {
+      refuse(text, "stalls what is not a core");
+    }
     const auto delay = to_number<int64_t>(action.substr(kDelay.size()));
     if (!delay || *delay < 0 || *delay > kLongestDelayMs) {
-      refuse(text, "has a delay that is not 0 to 600000 ms");
+      refuse(text, "has a time that is not 0 to 600000 ms");
     }
     rule.delay = std::chrono::milliseconds(*delay);
   } else {
@@ -125,34 +150,35 @@ int32_t Faults::on_call(std::string_view function) {
   if (!any_.load(std::memory_order_relaxed)) return 0;
   std::chrono::milliseconds delay{0};
   int32_t status = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    auto counter = std::find_if(counters_.begin(), counters_.end(),
-                                [&](const Counter& known) { return known.function == function; });
-    if (counter == counters_.end()) {
-      counter = counters_.insert(counters_.end(), Counter{std::string(function), 0});
-    }
-    const uint64_t call = ++counter->calls;
-    for (const FaultRule& rule : rules_) {
-      const bool now = call == rule.first || (rule.onwards && call > rule.first);
-      if (rule.function != function || !now) continue;
-      delay += rule.delay;
-      if (status == 0) status = rule.status;
-    }
+  std::unique_lock lock(mutex_);
+  auto counter = std::find_if(counters_.begin(), counters_.end(),
+                              [&](const Counter& known) { return known.function == function; });
+  if (counter == counters_.end()) {
+    counter = counters_.insert(counters_.end(), Counter{std::string(function), 0});
   }
-  if (delay.count() > 0) std::this_thread::sleep_for(delay);
+  const uint64_t call = ++counter->calls;
+  for (const FaultRule& rule : rules_) {
+    const bool now = call == rule.first || (rule.onwards && call > rule.first);
+    if (rule.function != function || !now) continue;
+    delay += rule.delay;
+    if (status == 0) status = rule.status;
+  }
+  // Nothing but the end of the process cuts it short: a core that hangs does not listen.
+  if (delay.count() > 0) ending_changed_.wait_for(lock, delay, [this] { return ending_; });
   return status;
 }
 
+int32_t Faults::on_core(int core) {
+  if (!any_.load(std::memory_order_relaxed)) return 0;
+  return on_call(std::string(kCorePrefix) + std::to_string(core));
+}
+
+void Faults::end_delays() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  ending_changed_.notify_all();
+}
+
 }  // namespace hbm::simulator
-
-extern "C" int32_t hbSimFault(const char* function) {
-  return hbm::simulator::Faults::instance().on_call(function);
-}
-
-extern "C" int32_t hbSimSetFaults(const char* rules) {
-  const auto error = hbm::simulator::Faults::instance().set(rules != nullptr ? rules : "");
-  if (!error) return HB_UCP_SUCCESS;
-  hbm::simulator::log(hbm::simulator::LogLevel::kError, "%s", error->c_str());
-  return HB_UCP_INVALID_ARGUMENT;
-}

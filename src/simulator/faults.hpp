@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -13,10 +14,10 @@
 
 namespace hbm::simulator {
 
-// The name under which the execution of a task on a core counts as a call.
+// The name under which the execution of a sub-task counts as a call.
 inline constexpr std::string_view kRunFault = "run";
 
-// One rule: FUNCTION[@N[+]]=ACTION, see README.md.
+// One rule: WHAT[@N[+]]=ACTION, see README.md.
 struct FaultRule {
   std::string function;
   uint64_t first = 1;    // the call that it concerns, counted from 1
@@ -31,8 +32,13 @@ class Faults {
 
   // Replaces all rules and counts from 1 again; on an error nothing changes and its text is given.
   [[nodiscard]] std::optional<std::string> set(std::string_view rules);
+  [[nodiscard]] bool any() const noexcept { return any_.load(std::memory_order_relaxed); }
   // Counts a call, waits if a rule says so, and gives the status to fail with, or 0.
   [[nodiscard]] int32_t on_call(std::string_view function);
+  // As on_call(), for a function call that a core is about to run.
+  [[nodiscard]] int32_t on_core(int core);
+  // Ends all delays, also later ones: the process exits.
+  void end_delays();
   // What is wrong with HBM_SIM_FAULTS; empty when nothing is.
   [[nodiscard]] const std::string& environment_error() const noexcept { return error_; }
 
@@ -48,11 +54,12 @@ class Faults {
   std::mutex mutex_;
   std::vector<FaultRule> rules_;
   std::vector<Counter> counters_;
+  std::condition_variable ending_changed_;
+  bool ending_ = false;
   std::string error_;
 };
 
 }  // namespace hbm::simulator
 
-// Exported by libhbucp.so for libdnn.so and for our tests.
+// Exported by libhbucp.so for libdnn.so: what every entry point asks first; 0 to go on.
 extern "C" int32_t hbSimFault(const char* function);
-extern "C" int32_t hbSimSetFaults(const char* rules);

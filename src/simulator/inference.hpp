@@ -2,62 +2,74 @@
 // One inference as an operation of the simulated device: checked tensors in, tensors out.
 #pragma once
 
+#include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
+#include <string>
 #include <vector>
 
-#include "abi/strided_copy.hpp"
 #include "device_interface.hpp"
 #include "hb_dnn.h"
 #include "model.hpp"
+#include "region.hpp"
+#include "staging.hpp"
 
 namespace hbm::simulator {
 
 class Inference final : public Operation {
  public:
   // Null with a status when the handle or a tensor is refused; the log names the tensor.
-  [[nodiscard]] static std::shared_ptr<Inference> make(hbDNNHandle_t model, hbDNNTensor* outputs,
+  [[nodiscard]] static std::shared_ptr<Inference> make(hbDNNHandle_t model,
+                                                       const hbDNNTensor* outputs,
                                                        const hbDNNTensor* inputs, int32_t* status);
-  ~Inference() override;
+  ~Inference() override { ended(); }
 
-  [[nodiscard]] int32_t run() noexcept override;
+  [[nodiscard]] const std::string& model() const noexcept override { return model_->name; }
+  [[nodiscard]] uint32_t call_count() const noexcept override {
+    return static_cast<uint32_t>(model_->calls.size());
+  }
+  [[nodiscard]] bool preemptible() const noexcept override { return model_->preemptible; }
+  [[nodiscard]] int core_count() const noexcept override { return model_->core_count; }
+  [[nodiscard]] std::chrono::microseconds least_time(uint32_t call) const noexcept override {
+    return model_->calls[call].least_time;
+  }
+  [[nodiscard]] std::chrono::nanoseconds usual_time_of_last_call() const noexcept override {
+    if (model_->is_dynamic) return std::chrono::nanoseconds(0);
+    return std::chrono::nanoseconds(model_->usual_ns_of_last_call.load(std::memory_order_relaxed));
+  }
+  [[nodiscard]] int32_t run_call(uint32_t call) noexcept override;
   void cancel() noexcept override;
+  void ended() noexcept override;
 
-  // What the run really produced; valid once run() returned success.
+  // What the run really produced; valid once all calls returned success.
   [[nodiscard]] const hbDNNTensorProperties* output_properties(int32_t index) const noexcept;
 
  private:
-  // Where one tensor lies in device memory; shape and strides in storage units.
-  struct Region {
-    std::byte* data = nullptr;
-    Extents elements;  // the shape that the graph knows
-    Extents shape;
-    Extents strides;
-    int64_t unit = 0;  // bytes
+  // A value that passes between graphs, and its dense copy if its region is padded.
+  struct Slot {
+    ValuePtr value;
+    std::byte* staged = nullptr;
   };
 
-  explicit Inference(std::shared_ptr<Model> model);
-  [[nodiscard]] int32_t take_input(std::size_t index, const hbDNNTensor& tensor);
-  [[nodiscard]] int32_t take_output(std::size_t index, const hbDNNTensor& tensor);
-  void compute();
+  explicit Inference(std::shared_ptr<Model> model) : model_(std::move(model)) {}
+  void open_border();
+  void open_slot(Slot& slot, const Region& region, bool is_input);
+  void compute(const FunctionCall& call);
+  void close_output(std::size_t index, Slot& slot);
   void keep_dynamic_output(std::size_t index, const ort::Value* value, const void* data);
-  [[nodiscard]] bool hold_core_until(std::chrono::steady_clock::time_point end);
-  void no_longer_in_flight() noexcept;
+  void note_time(std::chrono::nanoseconds time) noexcept;
 
   std::shared_ptr<Model> model_;
   std::vector<Region> inputs_;
   std::vector<Region> outputs_;
   std::vector<hbDNNTensorProperties> produced_;
+  std::vector<Slot> slots_;  // from the first call to the last
+  std::vector<StagingPool::Buffer> buffers_;
   RunOptionsPtr run_options_;
-
-  std::mutex mutex_;
-  std::condition_variable cancelled_changed_;
-  bool cancelled_ = false;
-  bool in_flight_ = true;
+  std::atomic<bool> cancelled_{false};
+  std::atomic<bool> in_flight_{true};
 };
 
 }  // namespace hbm::simulator

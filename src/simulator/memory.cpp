@@ -18,14 +18,7 @@ uintptr_t number_of(const void* address) { return reinterpret_cast<uintptr_t>(ad
 int32_t Memory::allocate(hbUCPSysMem* memory, uint64_t size) {
   if (memory == nullptr || size == 0) return HB_UCP_INVALID_ARGUMENT;
   const std::lock_guard lock(mutex_);
-  if (size > capacity_ - allocated_) {
-    log(LogLevel::kError,
-        "device memory exhausted: %llu bytes asked for, %llu of %llu are free (HBM_SIM_MEMORY_MB)",
-        static_cast<unsigned long long>(size),
-        static_cast<unsigned long long>(capacity_ - allocated_),
-        static_cast<unsigned long long>(capacity_));
-    return HB_UCP_MEM_ALLOC_FAIL;
-  }
+  if (!has_room(size, "a buffer")) return HB_UCP_MEM_ALLOC_FAIL;
   void* bytes = nullptr;
   if (::posix_memalign(&bytes, kAddressAlignment, size) != 0) return HB_UCP_MEM_ALLOC_FAIL;
   Block block{std::unique_ptr<std::byte, Free>(static_cast<std::byte*>(bytes)), size};
@@ -59,9 +52,31 @@ int32_t Memory::flush(const hbUCPSysMem* memory, int32_t flag) const {
   return flag == HB_SYS_MEM_CACHE_CLEAN ? HB_UCP_MEM_FLUSH_FAIL : HB_UCP_MEM_INVALIDATE_FAIL;
 }
 
-uint64_t Memory::allocated() const {
+bool Memory::has_room(uint64_t size, const char* what) const {
+  const uint64_t room = capacity_ - allocated_ - reserved_;
+  if (size <= room) return true;
+  log(LogLevel::kError,
+      "device memory exhausted: %s needs %llu bytes, %llu of %llu are free (HBM_SIM_MEMORY_MB)",
+      what, static_cast<unsigned long long>(size), static_cast<unsigned long long>(room),
+      static_cast<unsigned long long>(capacity_));
+  return false;
+}
+
+bool Memory::reserve(uint64_t size) {
   const std::lock_guard lock(mutex_);
-  return allocated_;
+  if (!has_room(size, "a model")) return false;
+  reserved_ += size;
+  return true;
+}
+
+void Memory::unreserve(uint64_t size) noexcept {
+  const std::lock_guard lock(mutex_);
+  reserved_ -= size;
+}
+
+Memory::Held Memory::held() const {
+  const std::lock_guard lock(mutex_);
+  return {blocks_.size(), allocated_};
 }
 
 uint64_t Memory::bytes_from(const void* address) const {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes engine sessions from model files and keeps the table of handles.
+// Makes models from specs, joining the graphs of their calls, and keeps the table of handles.
 #include "model.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "device_interface.hpp"
 #include "element_type.hpp"
@@ -10,40 +11,13 @@
 namespace hbm::simulator {
 namespace {
 
-// At exit the cores stop and the sessions go while the engine is still whole.
-struct ExitGuard {
-  ~ExitGuard() {
-    if (hbSimDevice()->is_forked()) return;
-    hbSimDevice()->shut_down();
-    ModelTable::instance().clear();
-  }
-};
-
-// Static objects die in reverse order: the guard is made after the engine, so it goes first.
-const Engine& guarded_engine() {
-  const Engine& engine = Engine::instance();
-  static const ExitGuard guard;
-  return engine;
-}
-
-void check_border(const char* side, const std::vector<BorderTensor>& wanted,
-                  const std::vector<GraphTensor>& graph) {
-  if (wanted.size() != graph.size()) {
-    throw ModelFileError(std::string("the metadata name ") + std::to_string(wanted.size()) + " " +
-                         side + "s, the graph has " + std::to_string(graph.size()));
-  }
-  for (std::size_t index = 0; index < graph.size(); ++index) {
-    const TensorSpec& spec = wanted[index].spec;
-    const GraphTensor& tensor = graph[index];
-    const bool same_shape =
-        std::equal(spec.shape.begin(), spec.shape.end(), tensor.shape.begin(), tensor.shape.end(),
-                   [](int64_t have, int64_t of_graph) { return of_graph < 0 || have == of_graph; });
-    if (spec.name != tensor.name || !same_shape ||
-        kElementTypes[spec.data_type].onnx != tensor.element_type) {
-      throw ModelFileError(std::string("the ") + side + " '" + spec.name +
-                           "' of the metadata differs from the graph's '" + tensor.name +
-                           "' in name, type or shape");
-    }
+void check_tensor(const char* side, const TensorSpec& spec, const GraphTensor& tensor) {
+  const bool same_shape =
+      std::equal(spec.shape.begin(), spec.shape.end(), tensor.shape.begin(), tensor.shape.end(),
+                 [](int64_t have, int64_t of_graph) { return of_graph < 0 || have == of_graph; });
+  if (!same_shape || kElementTypes[spec.data_type].onnx != tensor.element_type) {
+    throw ModelFileError(std::string("the ") + side + " '" + spec.name +
+                         "' of the metadata differs from the graph's in type or shape");
   }
 }
 
@@ -54,11 +28,102 @@ std::vector<BorderTensor> make_border(const std::vector<TensorSpec>& specs) {
   return border;
 }
 
-std::vector<const char*> names_of(const std::vector<BorderTensor>& border) {
-  std::vector<const char*> names;
-  for (const BorderTensor& tensor : border) names.push_back(tensor.spec.name.c_str());
-  return names;
+bool has_open_shape(const std::vector<TensorSpec>& tensors) {
+  return std::any_of(tensors.begin(), tensors.end(), [](const TensorSpec& tensor) {
+    return std::find(tensor.shape.begin(), tensor.shape.end(), -1) != tensor.shape.end();
+  });
 }
+
+// Joins the graphs of a model's calls by the names of their values.
+class CallLinker {
+ public:
+  explicit CallLinker(Model& model) : model_(model) {
+    for (std::size_t index = 0; index < model.inputs.size(); ++index) {
+      const TensorSpec& spec = model.inputs[index].spec;
+      values_.emplace(spec.name, Value{index, kElementTypes[spec.data_type].onnx, 0});
+    }
+    for (std::size_t index = 0; index < model.outputs.size(); ++index) {
+      output_slots_[model.outputs[index].spec.name] = model.inputs.size() + index;
+    }
+    next_slot_ = model.inputs.size() + model.outputs.size();
+    is_used_.resize(next_slot_);
+  }
+
+  void add(FunctionCall call) {
+    if (call.graph != nullptr) {
+      for (const GraphTensor& tensor : call.graph->inputs()) take_input(call, tensor);
+      for (const GraphTensor& tensor : call.graph->outputs()) make_output(call, tensor);
+    }
+    model_.calls.push_back(std::move(call));
+  }
+
+  void finish() {
+    for (std::size_t slot = 0; slot < is_used_.size(); ++slot) {
+      if (is_used_[slot]) continue;
+      const bool is_input = slot < model_.inputs.size();
+      const BorderTensor& tensor =
+          is_input ? model_.inputs[slot] : model_.outputs[slot - model_.inputs.size()];
+      throw ModelFileError(std::string("the ") + (is_input ? "input" : "output") + " '" +
+                           tensor.spec.name + "' of the metadata belongs to no graph");
+    }
+    for (const auto& [name, value] : values_) {
+      model_.calls[value.last_call].last_used_slots.push_back(value.slot);
+    }
+    model_.slot_count = next_slot_;
+  }
+
+ private:
+  struct Value {
+    std::size_t slot;
+    int32_t element_type;
+    std::size_t last_call;  // that makes or takes it
+  };
+
+  void take_input(FunctionCall& call, const GraphTensor& tensor) {
+    const auto found = values_.find(tensor.name);
+    if (found == values_.end()) {
+      throw ModelFileError("a graph takes '" + tensor.name +
+                           "', which is no input of the model and made by no earlier call");
+    }
+    Value& value = found->second;
+    if (value.element_type != tensor.element_type) {
+      throw ModelFileError("a graph takes '" + tensor.name + "' with another type than it has");
+    }
+    if (value.slot < model_.inputs.size()) {
+      check_tensor("input", model_.inputs[value.slot].spec, tensor);
+      is_used_[value.slot] = true;
+    }
+    value.last_call = model_.calls.size();
+    call.input_names.push_back(tensor.name.c_str());
+    call.input_slots.push_back(value.slot);
+  }
+
+  void make_output(FunctionCall& call, const GraphTensor& tensor) {
+    const auto border = output_slots_.find(tensor.name);
+    const bool is_border = border != output_slots_.end();
+    const std::size_t slot = is_border ? border->second : next_slot_++;
+    if (is_border) {
+      check_tensor("output", model_.outputs[slot - model_.inputs.size()].spec, tensor);
+      if (is_used_[slot]) throw ModelFileError("two graphs make the output '" + tensor.name + "'");
+      is_used_[slot] = true;
+    }
+    const Value value{slot, tensor.element_type, model_.calls.size()};
+    const auto [known, is_new] = values_.emplace(tensor.name, value);
+    // An input that the graph also gives out stays the input; nothing else is made twice.
+    const bool passes_through = is_border && known->second.slot < model_.inputs.size();
+    if (!is_new && !passes_through) {
+      throw ModelFileError("two graphs make the value '" + tensor.name + "'");
+    }
+    call.output_names.push_back(tensor.name.c_str());
+    call.output_slots.push_back(slot);
+  }
+
+  Model& model_;
+  std::map<std::string, Value> values_;
+  std::map<std::string, std::size_t> output_slots_;
+  std::vector<bool> is_used_;  // of the border
+  std::size_t next_slot_ = 0;
+};
 
 }  // namespace
 
@@ -76,22 +141,27 @@ BorderTensor::BorderTensor(TensorSpec tensor_spec) : spec(std::move(tensor_spec)
                                       spec.zero_points.empty() ? nullptr : spec.zero_points.data()};
 }
 
-Model::Model(const ModelSpec& spec, const std::byte* graph)
+Model::Model(const ModelSpec& spec, const std::byte* file)
     : name(spec.name),
       description(spec.description),
-      core_count(spec.core_count),
-      latency_us(spec.latency_us),
+      core_count(static_cast<int>(spec.core_count)),
+      preemptible(spec.max_time_per_fc_us > 0),
+      is_dynamic(has_open_shape(spec.inputs)),
       inputs(make_border(spec.inputs)),
-      outputs(make_border(spec.outputs)),
-      input_names(names_of(inputs)),
-      output_names(names_of(outputs)),
-      session(guarded_engine().make_session(graph, spec.graph_size)) {
-  check_border("input", inputs, Engine::instance().inputs_of(session.get()));
-  check_border("output", outputs, Engine::instance().outputs_of(session.get()));
+      outputs(make_border(spec.outputs)) {
+  CallLinker linker(*this);
+  for (const CallSpec& call_spec : spec.calls) {
+    FunctionCall call;
+    call.least_time = std::chrono::microseconds(call_spec.latency_us);
+    if (call_spec.size > 0) call.graph = load_graph(file + call_spec.offset, call_spec.size);
+    linker.add(std::move(call));
+  }
+  linker.finish();
 }
 
 ModelTable& ModelTable::instance() {
-  // Never destroyed: see ExitGuard, which empties it in the process that filled it.
+  // Never destroyed: see ExitGuard (loaded_graph.cpp), which empties it in the process that filled
+  // it.
   static ModelTable& table = *std::make_unique<ModelTable>().release();
   return table;
 }

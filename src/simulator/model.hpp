@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loaded models: one engine session each, grouped in the packed handles of the ABI.
+// Loaded models: their function calls and borders, grouped in the packed handles of the ABI.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -10,8 +11,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine.hpp"
 #include "hb_dnn.h"
+#include "loaded_graph.hpp"
 #include "model_file.hpp"
 
 namespace hbm::simulator {
@@ -25,21 +26,35 @@ struct BorderTensor {
   hbDNNTensorProperties properties{};
 };
 
+// One function call: a graph, or only time. Values pass between the calls of a model in slots:
+// first one for each input of the model, then one for each output, then those between calls.
+struct FunctionCall {
+  std::shared_ptr<const LoadedGraph> graph;  // null: only time
+  std::vector<const char*> input_names;      // into `graph`, as the two below
+  std::vector<const char*> output_names;
+  std::vector<std::size_t> input_slots;
+  std::vector<std::size_t> output_slots;
+  std::vector<std::size_t> last_used_slots;  // no later call needs them
+  std::chrono::microseconds least_time{0};   // the cores are busy at least that long
+};
+
 class Model {
  public:
-  // Throws ModelFileError when the graph and the metadata disagree, EngineError for a bad graph.
-  Model(const ModelSpec& spec, const std::byte* graph);
+  // `file` is what the spec was read from. Throws ModelFileError when graphs and metadata disagree,
+  // EngineError for a bad graph, OutOfDeviceMemory.
+  Model(const ModelSpec& spec, const std::byte* file);
 
   std::string name;
   std::string description;
-  uint32_t core_count;
-  uint64_t latency_us;
+  int core_count;
+  bool preemptible;  // has function-call boundaries
+  bool is_dynamic;   // its work depends on the shapes that the caller chooses
   std::vector<BorderTensor> inputs;
   std::vector<BorderTensor> outputs;
-  std::vector<const char*> input_names;   // for the engine, into `inputs`
-  std::vector<const char*> output_names;  // for the engine, into `outputs`
-  SessionPtr session;
+  std::vector<FunctionCall> calls;
+  std::size_t slot_count = 0;
   std::atomic<int> operations_in_flight{0};
+  std::atomic<int64_t> usual_ns_of_last_call{0};  // a running mean
 };
 
 struct Packed {

@@ -30,13 +30,20 @@ struct TensorSpec {
   std::vector<int32_t> zero_points;
 };
 
+// One function call: what the cores do without a chance to preempt it.
+struct CallSpec {
+  uint64_t offset = 0;  // of the graph in the bytes; 0 if there is none
+  uint64_t size = 0;    // 0: no graph, the call only takes time
+  uint32_t crc32 = 0;
+  uint64_t latency_us = 0;  // the cores are busy at least that long
+};
+
 struct ModelSpec {
   std::string name;
   std::string description;
-  uint32_t core_count = 1;
-  uint64_t latency_us = 0;  // a core is busy at least that long
-  std::size_t graph_offset = 0;
-  std::size_t graph_size = 0;
+  uint32_t core_count = 1;          // exactly that many at the same time
+  uint32_t max_time_per_fc_us = 0;  // 0: compiled without boundaries, one call, not preemptible
+  std::vector<CallSpec> calls;      // at least one, and one at least has a graph
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
 };

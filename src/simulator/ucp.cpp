@@ -2,10 +2,14 @@
 // The entry points of libhbucp.so: check, call inside, return a status.
 #include "device.hpp"
 #include "entry.hpp"
+#include "faults.hpp"
 #include "hb_ucp.h"
+#include "log.hpp"
 #include "status_text.hpp"
 
 using hbm::simulator::entry;
+using hbm::simulator::Faults;
+using hbm::simulator::LogLevel;
 using hbm::simulator::SimulatedDevice;
 
 namespace {
@@ -26,9 +30,27 @@ int hbSimCoreCount() { return SimulatedDevice::instance().profile().core_count; 
 // For our tests: how much of a kind is alive; -1 for a kind that we do not know.
 int64_t hbSimLive(const char* kind) { return SimulatedDevice::instance().live(kind); }
 
+int32_t hbSimFault(const char* function) {
+  if (SimulatedDevice::instance().is_forked()) {
+    hbm::simulator::log(LogLevel::kError,
+                        "%s: a forked child cannot use the accelerator that its parent opened",
+                        function);
+    return HB_UCP_API_USE_ERROR;
+  }
+  return Faults::instance().on_call(function);
+}
+
+// For our tests: replaces the rules of HBM_SIM_FAULTS and counts calls from 1 again.
+int32_t hbSimSetFaults(const char* rules) {
+  const auto error = Faults::instance().set(rules != nullptr ? rules : "");
+  if (!error) return HB_UCP_SUCCESS;
+  hbm::simulator::log(LogLevel::kError, "%s", error->c_str());
+  return HB_UCP_INVALID_ARGUMENT;
+}
+
 const char* hbUCPGetVersion() { return hbm::simulator::kUcpVersion; }
 
-const char* hbUCPGetSocName() { return SimulatedDevice::instance().profile().soc_name; }
+const char* hbUCPGetSocName() { return SimulatedDevice::instance().profile().chip.soc_name; }
 
 const char* hbUCPGetErrorDesc(int32_t status) { return hbm::simulator::status_text(status); }
 

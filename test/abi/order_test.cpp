@@ -150,6 +150,48 @@ TEST_F(Order, HoldsWhileTwoModelsOfPriority200And10SaturateOneCore) {
   RecordProperty("low_jobs", static_cast<int>(low.size()));
 }
 
+// A model of 100 function calls of 2 ms; preemptible if it was compiled with boundaries.
+TinyModel long_model(bool preemptible) {
+  TinyModel model = doubling_model({1, 4}, 200'000, "long");
+  if (!preemptible) return model;
+  model.max_time_per_fc_us = 2000;
+  model.calls.assign(100, TinyCall{"", 2000});
+  model.calls[50].graph = onnx_of(model);
+  return model;
+}
+
+// Whether a job of `urgent` that arrives while a long one of `running` runs ends before it.
+bool overtakes(bool preemptible, int32_t running, int32_t urgent) {
+  const Packed packed({doubling_model(), long_model(preemptible)});
+  Call long_call(packed.model("long"));
+  Call urgent_call(packed.model("doubling"));
+  Finished finished;
+  Ticket tickets[] = {{&finished, 0}, {&finished, 1}};
+  long_call.in<float>()[2] = 21;
+  EXPECT_EQ(long_call.infer(), 0);
+  EXPECT_EQ(hbUCPSetTaskDoneCb(long_call.task(), &note, &tickets[0]), 0);
+  EXPECT_EQ(long_call.submit(running), 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(urgent_call.infer(), 0);
+  EXPECT_EQ(hbUCPSetTaskDoneCb(urgent_call.task(), &note, &tickets[1]), 0);
+  EXPECT_EQ(urgent_call.submit(urgent), 0);
+  EXPECT_EQ(urgent_call.wait(), 0);
+  EXPECT_EQ(long_call.wait(), 0);
+  EXPECT_EQ(long_call.out<float>()[2], 42) << "right also after it was put aside";
+  long_call.release();
+  urgent_call.release();  // both callbacks have returned now
+  return finished.numbers == std::vector<int>{1, 0};
+}
+
+TEST_F(Order, IsBrokenByUrgentJobsAtFunctionCallBoundaries) {
+  EXPECT_TRUE(overtakes(true, 10, 254));
+  EXPECT_TRUE(overtakes(true, 253, 255));
+  EXPECT_TRUE(overtakes(true, 254, 255));
+  EXPECT_FALSE(overtakes(true, 10, 253)) << "orders the queue only";
+  EXPECT_FALSE(overtakes(true, 254, 254));
+  EXPECT_FALSE(overtakes(false, 10, 255)) << "compiled without boundaries";
+}
+
 TEST_F(Order, NamesNoCoreThatTheChipLacks) {
   const Packed packed({doubling_model()});
   Call call(packed.model("doubling"));

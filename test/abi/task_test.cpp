@@ -116,6 +116,51 @@ TEST_F(Tasks, WakeTheirWaiterWhenCancelled) {
   EXPECT_EQ(status, HB_UCP_TASK_RUN_FAILED);
 }
 
+// Boards wake one waiter of a task; a program that has two is told so here.
+TEST_F(Tasks, HaveOneWaiterAtATime) {
+  const Packed packed({doubling_model({1, 4}, 200'000)});
+  Call call(packed.model("doubling"));
+  ASSERT_EQ(call.infer(), 0);
+  ASSERT_EQ(call.submit(), 0);
+  EXPECT_EQ(call.wait(1), HB_UCP_TASK_TIMEOUT);
+  std::thread first([&] { EXPECT_EQ(call.wait(0), 0) << "one after another is fine"; });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(call.wait(0), HB_UCP_API_USE_ERROR);
+  first.join();
+  EXPECT_EQ(call.wait(0), 0) << "and so is one who comes later";
+}
+
+struct Other {
+  hbUCPTaskHandle_t unfinished;
+  std::atomic<int32_t> own_status{1};
+  std::atomic<int32_t> other_status{1};
+};
+
+void wait_in_callback(hbUCPTaskHandle_t task, int32_t, void* user_data) {
+  auto* other = static_cast<Other*>(user_data);
+  other->own_status = hbUCPWaitTaskDone(task, 0);
+  other->other_status = hbUCPWaitTaskDone(other->unfinished, 0);
+}
+
+TEST_F(Tasks, MustNotBeWaitedForInACallback) {
+  const Packed packed({doubling_model(), doubling_model({1, 4}, kLongUs, "long")});
+  Call call(packed.model("doubling"));
+  Call unfinished(packed.model("long"));
+  ASSERT_EQ(unfinished.infer(), 0);
+  ASSERT_EQ(unfinished.submit(), 0);
+  Other other{unfinished.task()};
+  ASSERT_EQ(call.infer(), 0);
+  ASSERT_EQ(hbUCPSetTaskDoneCb(call.task(), &wait_in_callback, &other), 0);
+  ASSERT_EQ(call.submit(), 0);
+  ASSERT_EQ(call.wait(), 0);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (other.other_status == 1 && std::chrono::steady_clock::now() < end) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(other.own_status, 0) << "it is done already";
+  EXPECT_EQ(other.other_status, HB_UCP_API_USE_ERROR) << "the core would wait for itself";
+}
+
 TEST_F(Tasks, AreLimitedInNumber) {
   const Packed packed({doubling_model()});
   const hbDNNHandle_t model = packed.model("doubling");

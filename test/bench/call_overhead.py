@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 from bench import null_runtime, peers
+from bench.built import built
 from bench.lines import Line, Section
 from bench.timing import Effort, Function, in_turn, p50_us, p99_us, ratio
 
@@ -17,6 +20,9 @@ ASYNC_HANDED_OVER = f"{ASYNC}, done on another thread"
 EARLIER = "the earlier generation's way / run"
 RUN_TAIL = "run: p99 / p50"
 BOUND_TAIL = "bound run: p99 / p50"
+STATISTICS = "statistics of a run, in the core"
+
+TIME_LIMIT_S = 120
 
 
 def measure(effort: Effort, folder: Path) -> Section:
@@ -52,6 +58,7 @@ def measure(effort: Effort, folder: Path) -> Section:
         compare(EARLIER, lambda: earlier.run(given), lambda: run, effort),
         tail(RUN_TAIL, run, ort_run, effort),
         tail(BOUND_TAIL, binding.run, ort_run, effort),
+        statistics_cost(),
     )
     conditions = (
         "null backend: calls of the ABI return at once; ours: 2 inputs and 3 outputs of 4 bytes; "
@@ -93,4 +100,20 @@ def tail(what: str, ours: Function, theirs: Function, effort: Effort) -> Line:
         at_most=3.0,
         detail=f"{p99_us(mine):.1f} / {p50_us(mine):.2f} µs over {mine.size} calls; "
         f"InferenceSession.run in the same loop {p99_us(other) / p50_us(other):.2f}",
+    )
+
+
+def statistics_cost() -> Line:
+    """What counting and timing add to a run, from the C++ program that measures them."""
+    report = subprocess.run(
+        [built("statistics_cost")], capture_output=True, text=True, timeout=TIME_LIMIT_S, check=True
+    ).stdout
+    found = re.search(r"^a whole run, with the clock +([\d.]+)", report, re.MULTILINE)
+    assert found is not None, report
+    return Line(
+        STATISTICS,
+        float(found.group(1)) / 1000,
+        "µs",
+        at_most=0.3,
+        detail="outcome, stage times, copies and core use, with the clock; part of the calls above",
     )

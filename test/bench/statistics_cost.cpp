@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/run_record.hpp"
 #include "core/statistics.hpp"
 #include "core/trace.hpp"
 
@@ -66,6 +67,21 @@ void measure() {
     const int64_t now = run;
     statistics.core_use().started(0, now);
     statistics.core_use().ended(0, now);
+  });
+  Trace off;
+  const auto recorder = std::make_shared<Recorder>(4);
+  const auto record = std::make_shared<const ModelRecord>(recorder, "m");
+  // As ModelRun does it, with as many readings of the clock.
+  print("a whole run, with the clock", [&](int) {
+    RunRecord run;
+    run.begin(record, now_ns());
+    const int64_t granted = now_ns();
+    run.queued(granted, granted);
+    run.copied_in(granted, now_ns(), 2, 4096);
+    run.submitted({}, 1, now_ns());
+    run.done(now_ns());
+    run.finished(now_ns(), now_ns());
+    run.release(now_ns());
   });
   print("one reading of the clock", [](int) { static_cast<void>(now_ns()); });
   std::atomic<uint64_t> sink{0};

@@ -32,6 +32,7 @@ LINES = {
         call_overhead.EARLIER,
         call_overhead.RUN_TAIL,
         call_overhead.BOUND_TAIL,
+        call_overhead.STATISTICS,
     ],
     "Copies and allocations": [
         copies.PLAIN,
@@ -53,8 +54,9 @@ LINES = {
         for per in ("tensor", "axis")
         for function, reference in (
             ("dequantize", quantization_speed.EXACT),
-            ("dequantize", quantization_speed.QUICKEST),
+            ("dequantize", quantization_speed.NARROW),
             ("quantize", quantization_speed.EXACT),
+            ("quantize", quantization_speed.NARROW),
         )
     ],
 }

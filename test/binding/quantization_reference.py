@@ -72,9 +72,8 @@ def quantize(real: Any, quant: QuantParams, data_type: hbDNNDataType) -> Any:
         end = float(limits.max) if limits.bits < 64 else 2.0 ** (64 if limits.min == 0 else 63)
         inside = (value < end) & (value > limits.min)
         rounded = np.rint(np.where(inside, value, 0.0)).astype(limits.dtype)
-        return np.where(inside, rounded, np.where(value > 0, limits.max, limits.min)).astype(
-            limits.dtype
-        )
+        low, high = limits.dtype.type(limits.min), limits.dtype.type(limits.max)
+        return np.where(inside, rounded, np.where(value > 0, high, low))
 
 
 def stored_values(random: np.random.Generator, data_type: hbDNNDataType, shape: Any) -> Any:

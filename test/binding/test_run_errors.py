@@ -83,7 +83,7 @@ def test_a_model_without_a_dict_of_inputs_is_refused(pair: HB_HBMRuntime) -> Non
     assert "expected a dict" in str(refused(pair, {"plus": X, "sums": {"a": A, "b": A}}))
 
 
-@pytest.mark.parametrize("not_an_array", [None, 1.5, "x", [[0.0] * 4], b"", object()])
+@pytest.mark.parametrize("not_an_array", [None, 1.5, "x", [[0.0] * 4], object()])
 def test_what_is_no_array_is_refused(doubling: HB_HBMRuntime, not_an_array: Any) -> None:
     assert "expected a numpy.ndarray" in str(refused(doubling, not_an_array))
     assert "expected a numpy.ndarray" in str(refused(doubling, {"x": not_an_array}))

@@ -10,8 +10,10 @@
 #include <utility>
 #include <vector>
 
+#include "core/data_type.hpp"
 #include "core/error.hpp"
 #include "core/half.hpp"
+#include "core/quantization_rows.hpp"
 
 namespace hbm {
 namespace {
@@ -216,6 +218,60 @@ TEST(Dequantize, RefusesTruthValues) {
   EXPECT_THROW(dequantize(by_scale({1}), {1}, view(stored, HB_DNN_TENSOR_TYPE_BOOL8, {1}),
                           view(real, HB_DNN_TENSOR_TYPE_F32, {4})),
                Error);
+}
+
+// On a processor without a table of its own this compares one with itself.
+TEST(Rows, AreTheSameOnEveryProcessor) {
+  constexpr int64_t kCount = 1300;
+  std::vector<float> real(kCount);
+  std::vector<double> scales(kCount);
+  std::vector<double> zero_points(kCount);
+  for (std::size_t index = 0; index < real.size(); ++index) {
+    const auto number = static_cast<uint32_t>(index) * 2654435761U;
+    real[index] = static_cast<float>(static_cast<int32_t>(number)) / static_cast<float>(index + 1);
+    scales[index] = static_cast<float>(number % 1000 + 1) / 777.0F;
+    zero_points[index] = static_cast<double>(number % 301) - 150;
+  }
+  const std::vector<float> narrow_scales(scales.begin(), scales.end());
+  const std::vector<float> narrow_zero_points(zero_points.begin(), zero_points.end());
+  const RowTable& ours = rows_for_this_processor();
+  const auto run = [&](RowFunction function, const auto& from, int64_t from_size, auto& to,
+                       int64_t to_size) {
+    QuantizationRows rows;
+    rows.from = reinterpret_cast<const std::byte*>(from.data());
+    rows.from_step = from_size;
+    rows.to = reinterpret_cast<std::byte*>(to.data());
+    rows.to_step = to_size;
+    rows.count = kCount;
+    rows.scales = scales.data();
+    rows.zero_points = zero_points.data();
+    rows.narrow_scales = narrow_scales.data();
+    rows.narrow_zero_points = narrow_zero_points.data();
+    rows.lowest = 0;  // in the range of every type
+    rows.highest = 127;
+    function(rows);
+  };
+  for (int32_t type = 0; type < HB_DNN_TENSOR_TYPE_BOOL8; ++type) {
+    const int64_t size = element_size(type);
+    std::vector<std::byte> stored(kCount * 8);
+    std::vector<std::byte> stored_too(kCount * 8);
+    const auto quantize_with = [&](const RowTable& table) {
+      return table.quantization(HB_DNN_TENSOR_TYPE_F32, type).each_scale;
+    };
+    run(quantize_with(ours), real, 4, stored, size);
+    run(quantize_with(rows_for_any_processor), real, 4, stored_too, size);
+    EXPECT_EQ(stored, stored_too) << describe_data_type(type);
+    for (const bool narrow : {false, true}) {
+      std::vector<float> values(kCount);
+      std::vector<float> values_too(kCount);
+      const auto dequantize_with = [&](const RowTable& table) {
+        return table.dequantization(type, HB_DNN_TENSOR_TYPE_F32, narrow).each_scale;
+      };
+      run(dequantize_with(ours), stored, size, values, 4);
+      run(dequantize_with(rows_for_any_processor), stored, size, values_too, 4);
+      EXPECT_EQ(values, values_too) << describe_data_type(type);
+    }
+  }
 }
 
 TEST(Half, GoesToDoubleAndBackUnchanged) {

@@ -24,6 +24,12 @@ struct TinyTensor {
   int32_t axis = 0;
 };
 
+// A function call; without a graph it only takes time.
+struct TinyCall {
+  std::string graph = "";
+  uint64_t latency_us = 0;
+};
+
 // A model of one ONNX node: `op` on `node_inputs` gives `outputs[0]`.
 struct TinyModel {
   std::string name = "tiny";
@@ -36,6 +42,9 @@ struct TinyModel {
   int64_t element_size = 4;
   uint64_t latency_us = 0;
   std::string description = "";
+  uint32_t core_count = 1;
+  uint32_t max_time_per_fc_us = 0;
+  std::vector<TinyCall> calls = {};  // empty: one call of that node and latency
 };
 
 namespace proto {
@@ -112,38 +121,40 @@ inline std::string tensor_metadata(const TinyTensor& tensor, const TinyModel& mo
   return data + raw(uint32_t{0});
 }
 
+inline std::vector<TinyCall> calls_of(const TinyModel& model) {
+  if (!model.calls.empty()) return model.calls;
+  return {{onnx_of(model), model.latency_us}};
+}
+
 // The bytes of a model file as doc/model_file.md describes it.
 inline std::string file_of(const std::vector<TinyModel>& models,
-                           const std::string& description = "") {
-  // Graph offsets depend on the metadata's size, which does not depend on them: two passes.
+                           const std::string& description = "", const std::string& march = "") {
   std::string metadata;
-  std::vector<uint64_t> offsets(models.size(), 0);
+  std::string graphs;
+  // Graph offsets depend on the metadata's size, which does not depend on them: two passes.
   for (int pass = 0; pass < 2; ++pass) {
-    metadata = text(description) + text("") + raw(static_cast<uint32_t>(models.size()));
-    for (std::size_t index = 0; index < models.size(); ++index) {
-      const TinyModel& model = models[index];
-      const std::string graph = onnx_of(model);
-      metadata += text(model.name) + text(model.description) + raw(uint32_t{1}) +
-                  raw(model.latency_us) + raw(uint32_t{1}) + raw(offsets[index]) +
-                  raw(static_cast<uint64_t>(graph.size())) + raw(crc32(graph));
+    const std::size_t begin = 32 + metadata.size();
+    graphs.clear();
+    metadata = text(description) + text(march) + raw(static_cast<uint32_t>(models.size()));
+    for (const TinyModel& model : models) {
+      const std::vector<TinyCall> calls = calls_of(model);
+      metadata += text(model.name) + text(model.description) + raw(model.core_count) +
+                  raw(model.max_time_per_fc_us) + raw(static_cast<uint32_t>(calls.size()));
+      for (const TinyCall& call : calls) {
+        if (!call.graph.empty()) graphs.resize((begin + graphs.size() + 63) / 64 * 64 - begin);
+        metadata += raw(static_cast<uint64_t>(call.graph.empty() ? 0 : begin + graphs.size())) +
+                    raw(static_cast<uint64_t>(call.graph.size())) + raw(crc32(call.graph)) +
+                    raw(call.latency_us);
+        graphs += call.graph;
+      }
       metadata += raw(static_cast<uint32_t>(model.inputs.size()));
       for (const TinyTensor& input : model.inputs) metadata += tensor_metadata(input, model);
       metadata += raw(static_cast<uint32_t>(model.outputs.size()));
       for (const TinyTensor& output : model.outputs) metadata += tensor_metadata(output, model);
     }
-    uint64_t end = 32 + metadata.size();
-    for (std::size_t index = 0; index < models.size(); ++index) {
-      offsets[index] = (end + 63) / 64 * 64;
-      end = offsets[index] + onnx_of(models[index]).size();
-    }
-  }
-  std::string graphs;
-  for (std::size_t index = 0; index < models.size(); ++index) {
-    graphs.resize(offsets[index] - 32 - metadata.size(), '\0');
-    graphs += onnx_of(models[index]);
   }
   const uint64_t size = 32 + metadata.size() + graphs.size();
-  return std::string("\x89HBMSIM\n", 8) + raw(uint32_t{1}) + raw(crc32(metadata)) + raw(size) +
+  return std::string("\x89HBMSIM\n", 8) + raw(uint32_t{2}) + raw(crc32(metadata)) + raw(size) +
          raw(static_cast<uint64_t>(metadata.size())) + metadata + graphs;
 }
 

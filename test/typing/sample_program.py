@@ -22,11 +22,14 @@ from hbm_runtime import (
     HBMTimeoutError,
     QuantParams,
     SchedParam,
+    dequantize,
     hbDNNDataType,
     hbDNNQuantiType,
     image,
     model_file,
+    models,
     pack_four_bit,
+    quantize,
     unpack_four_bit,
 )
 
@@ -72,6 +75,55 @@ def look_at_outputs(runtime: HB_HBMRuntime) -> None:
     assert_type(runtime.output_quants, dict[str, dict[str, QuantParams]])
     assert_type(runtime.output_strides, dict[str, dict[str, list[int]]])
     assert_type(runtime.output_aligned_byte_sizes, dict[str, dict[str, int]])
+
+
+def look_at_typed_models(runtime: HB_HBMRuntime, content_hash: bool) -> None:
+    assert_type(runtime.models, models.Models)
+    for name, model in runtime.models.items():
+        assert_type(model, models.Model)
+        assert_type(name + model.name + model.description, str)
+        assert_type(model.core_count, int)
+        assert_type(model.file, str | None)
+        assert_type(model.metadata_hash + model.content_hash, str)
+        assert_type(model.to_dict(content_hash=content_hash), dict[str, Any])
+        assert_type(model.to_json(indent=2), str)
+        assert_type(model.to_kserve(), dict[str, Any])
+        assert_type(list(model.outputs), list[str])
+    assert_type(runtime.models.to_dict(), dict[str, Any])
+    assert_type(runtime.models.to_json(content_hash=True), str)
+    assert_type(models.json_schema(), dict[str, Any])
+    versions: list[int] = [models.SCHEMA_VERSION]
+    assert_type(versions[0], int)
+
+
+def look_at_typed_tensors(model: models.Model, real: npt.NDArray[np.float64]) -> None:
+    inputs: models.Tensors = model.inputs
+    tensor: models.Tensor = inputs["image"]
+    assert_type(inputs[0], models.Tensor)
+    assert_type(tensor.name + tensor.description, str)
+    assert_type(tensor.shape + tensor.storage_shape + tensor.strides, tuple[int, ...])
+    assert_type(tensor.dtype, hbDNNDataType)
+    assert_type(tensor.numpy_dtype, np.dtype[Any])
+    assert_type(tensor.aligned_byte_size, int)
+    assert_type(tensor.quant, QuantParams)
+    assert_type(tensor.is_dynamic, bool)
+    assert_type(tensor.to_dict(), dict[str, Any])
+    stored = tensor.quantize(real)
+    assert_type(stored, npt.NDArray[Any])
+    assert_type(tensor.quantize(real, out=stored), npt.NDArray[Any])
+    assert_type(tensor.dequantize(stored), npt.NDArray[np.float32])
+    assert_type(tensor.dequantize(stored, out=real), npt.NDArray[np.float64])
+
+
+def quantise(quant: QuantParams, real: npt.NDArray[np.float32]) -> None:
+    stored = quantize(real, quant, hbDNNDataType.S4)
+    assert_type(stored, npt.NDArray[Any])
+    quantize(real, quant, np.int8, out=np.zeros(3, np.int8))
+    quantize(real, quant, "int8")
+    assert_type(dequantize(stored, quant), npt.NDArray[np.float32])
+    assert_type(dequantize(stored, quant, real), npt.NDArray[np.float32])
+    four_bits = dequantize(stored, quant, dtype=hbDNNDataType.S4, length=3)
+    assert_type(four_bits, npt.NDArray[np.float32])
 
 
 def look_at_the_library(runtime: HB_HBMRuntime) -> None:
@@ -243,7 +295,7 @@ def use_model_files(path: Path) -> None:
         scale=(0.5,),
         zero_point=(3,),
     )
-    spec = model_file.ModelSpec("model", b"graph", (tensor,), (tensor,), latency_us=1000)
+    spec = model_file.ModelSpec("model", b"\x08\x08", (tensor,), (tensor,), latency_us=1000)
     model_file.write(path, model_file.ModelFile((spec,), "description", "march"))
     content = model_file.read(str(path))
     assert_type(content, model_file.ModelFile)
@@ -251,7 +303,10 @@ def use_model_files(path: Path) -> None:
     for model in content.models:
         assert_type(model.name + model.description, str)
         assert_type(model.graph, bytes)
-        assert_type(model.core_count * model.latency_us, int)
+        assert_type(model.core_count * model.latency_us * model.max_time_per_fc_us, int)
+        assert_type(model.calls, tuple[model_file.CallSpec, ...])
+        call = model_file.CallSpec(model.graph, latency_us=20)
+        assert_type((call.graph, call.latency_us), tuple[bytes, int])
         assert_type(model.outputs, tuple[model_file.TensorSpec, ...])
         for described in model.inputs:
             assert_type(described.name + described.description, str)

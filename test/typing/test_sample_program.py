@@ -14,13 +14,13 @@ from typing import get_origin
 import pytest
 
 import hbm_runtime
-from hbm_runtime import _core, image, model_file
+from hbm_runtime import _core, image, model_file, models
 
 SAMPLE = Path(__file__).with_name("sample_program.py")
 
 
 def public_names(thing: object) -> set[str]:
-    """What a module exports, or a class of ours has beyond what it inherits."""
+    """What a module exports, or a class has of ours."""
     if isinstance(thing, ModuleType):
         mine = set(thing.__all__)
     elif isinstance(thing, type) and issubclass(thing, Enum):
@@ -28,11 +28,12 @@ def public_names(thing: object) -> set[str]:
     elif dataclasses.is_dataclass(thing):
         mine = {field.name for field in dataclasses.fields(thing)} | set(vars(thing))
     else:
-        mine = set(vars(thing))
+        ours = [base for base in type.mro(thing) if base.__module__.startswith("hbm_runtime")]
+        mine = {name for base in ours for name in vars(base)}
     return {name for name in mine if not name.startswith("_")}
 
 
-MODULES = (hbm_runtime, image, model_file)
+MODULES = (hbm_runtime, models, image, model_file)
 CLASSES = (
     _core.Library,
     *(

@@ -5,7 +5,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from hbm_runtime import HB_HBMRuntime, HBMError, SchedParam, hbDNNDataType, image, model_file
+from hbm_runtime import (
+    HB_HBMRuntime,
+    HBMError,
+    SchedParam,
+    dequantize,
+    hbDNNDataType,
+    image,
+    model_file,
+)
 
 floats = np.zeros((2, 2, 3), np.float32)
 runtime = HB_HBMRuntime(7)  # wrong: not a path
@@ -22,6 +30,10 @@ runtime.run(np.zeros(1)).astype(np.float32)  # wrong: outputs come as a dict
 runtime.set_scheduling_params(priority=5)  # wrong: {model: priority} is needed
 runtime.set_scheduling_params(bpu_cores={"model": 0})  # wrong: not a list of cores
 runtime.library.path = "/usr/lib"  # wrong: read-only
+runtime.models["model"].inputs["x"].shape = (1,)  # wrong: frozen
+runtime.models["model"].outputs[None]  # wrong: a name or an index
+runtime.models["model"].inputs[0].quantize(1.5).upper()  # wrong: an array, not text
+dequantize(floats, 0.5)  # wrong: not QuantParams
 str(runtime.no_such_thing)  # wrong: there is none
 SchedParam(custom_id=1)  # wrong: the field's name is customId
 str(hbDNNDataType.FLOAT32)  # wrong: the name is F32

@@ -16,15 +16,14 @@ from onnx import ModelProto, TensorProto
 
 from hbm_runtime import model_file
 from hbm_runtime.tools import cli, pack
-from hbm_runtime.tools.packing.options import (
-    InputQuantization,
-    OutputQuantization,
+from hbm_runtime.tools.packing.option_texts import (
     parse_input_quantization,
     parse_numbers,
-    parse_output_quantization,
+    parse_output_type,
     parse_pair,
     parse_shape,
 )
+from hbm_runtime.tools.packing.options import InputQuantization, OutputQuantization
 
 pytest.importorskip("onnxruntime", reason="`hbm pack` compares with the engine")
 
@@ -79,12 +78,13 @@ def test_every_option_of_pack_reaches_the_file(onnx_file: SaveModel, output: Pat
     arguments += ["--tensor-description", "y=twice = 2x", "--rename", "y=out"]
     arguments += ["--shape", "x=1,3,4,8", "--nv12", "x", "--color", "bgr", "--range", "limited"]
     arguments += ["--mean", "1,2,3", "--scale", "0.5", "--layout", "nchw", "--output-no-padding"]
-    arguments += ["--quantize-output", "y=int8:0.25,-3", "--latency-us", "7", "--march", "sim"]
+    arguments += ["--quantize-output", "y=int8:0.25,-3", "--latency-us", "7", "--march", "nash-m"]
     assert cli.main(arguments) == 0
     content = model_file.read(output)
-    assert (content.description, content.march) == ("f", "sim")
+    assert (content.description, content.march) == ("f", "nash-m")
     (model,) = content.models
-    assert (model.name, model.description, model.latency_us) == ("camera", "d", 7)
+    assert (model.name, model.latency_us) == ("camera", 7)
+    assert json.loads(model.description)["DESCRIPTION"] == "d"
     assert [tensor.name for tensor in model.inputs] == ["x_y", "x_uv"]
     assert "BT.601 limited range" in model.inputs[0].description
     (out,) = model.outputs
@@ -137,15 +137,18 @@ FIXED = ("--shape", "x=1,3,4,4")
         (("--shape", "x=1,3,4,4", "--shape", "x=1,3,4,4"), "--shape names 'x' twice"),
         (("--mean", "1,2"), "argument --mean: '1,2': expected one number or three"),
         (("--scale", "nan"), "argument --scale: 'nan': every number must be finite"),
-        (("--quantize-output", "y=int4"), "argument --quantize-output: 'y=int4' is not of the"),
+        (
+            ("--quantize-output", "y=int4"),
+            "argument --output-type/--quantize-output: 'y=int4' is not of the",
+        ),
         (("--quantize-input", "x=int8"), "argument --quantize-input: 'x=int8' is not of the"),
-        (("--color", "gray"), "argument --color: invalid choice: 'gray'"),
+        (("--color", "gray"), "argument --color: 'gray' is not one of rgb, bgr"),
         (("--frobnicate",), "unrecognized arguments: --frobnicate"),
         (("--dynamic",), "input 'x' stays dynamic; give the largest it will have with --max-shape"),
         (("--dynamic", "--max-shape", "x=1,3"), "input 'x' has 4 dimensions, --max-shape gives 2"),
         (("--dynamic", "--max-shape", "x"), "argument --max-shape: 'x' is not of the form"),
         ((*FIXED, "--max-shape", "x=1,3,4,4"), "--max-shape names 'x'"),
-        ((*FIXED, "--latency-us", "-1"), "models[0].latency_us: -1 is outside 0..60000000"),
+        ((*FIXED, "--latency-us", "-1"), "--latency-us: '-1' is no whole number of 0..60000000"),
         ((*FIXED, "--name", "n" * 256), "models[0].name: 256 bytes of UTF-8"),
         (("--dynamic", "--calibrate", "none.npz", "--quantize-output", "y=int8"), "none.npz"),
     ],
@@ -280,7 +283,7 @@ def test_ctrl_c_leaves_quietly(
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pack, "_options", interrupted)
+    monkeypatch.setattr(pack, "jobs_of", interrupted)
     assert cli.main(["pack", onnx_file(tiny_models.add()), "-o", str(output)]) == 130
     assert "Traceback" not in capsys.readouterr().err
     assert not output.exists()
@@ -337,12 +340,12 @@ def test_the_package_runs_as_the_command() -> None:
 def test_names_of_tensors_may_hold_what_options_use_as_marks() -> None:
     assert parse_shape("a=b:0=1,3") == ("a=b:0", (1, 3))
     assert parse_pair("x:0=a=b") == ("x:0", "a=b")
-    name, _ = parse_output_quantization("a=b:0=int8:0.5")
+    name, _ = parse_output_type("a=b:0=int8:0.5")
     assert name == "a=b:0"
 
 
 def test_forms_of_quantisation() -> None:
-    output, given = parse_output_quantization, OutputQuantization
+    output, given = parse_output_type, OutputQuantization
     assert output("y=int8") == ("y", given("int8"))
     assert output("y=int16:0.5") == ("y", given("int16", None, (0.5,)))
     assert output("y=int8:0.5,-7") == ("y", given("int8", None, (0.5,), -7))
@@ -364,11 +367,11 @@ def test_forms_of_quantisation() -> None:
         (parse_shape, "=1,3", "with positive numbers"),
         (parse_numbers, "1,2,3,4", "expected one number or three"),
         (parse_numbers, "a", "is not a list of numbers"),
-        (parse_output_quantization, "y=int8:0", "a scale must be above 0"),
-        (parse_output_quantization, "y=int8:1,128", "the zero point 128 is outside -128..127"),
-        (parse_output_quantization, "y=int8:1,a", "the zero point 'a' is not a whole number"),
-        (parse_output_quantization, "y=int8:axis=x", "is not of the form"),
-        (parse_output_quantization, "y=int8:axis=1:1,-1", "a scale must be above 0"),
+        (parse_output_type, "y=int8:0", "a scale must be above 0"),
+        (parse_output_type, "y=int8:1,128", "the zero point 128 is outside -128..127"),
+        (parse_output_type, "y=int8:1,a", "the zero point 'a' is not a whole number"),
+        (parse_output_type, "y=int8:axis=x", "is not of the form"),
+        (parse_output_type, "y=int8:axis=1:1,-1", "a scale must be above 0"),
         (parse_input_quantization, "x=uint8:1,-1", "the zero point -1 is outside 0..255"),
         (parse_input_quantization, "x=int16:1", "is not of the form NAME=int8|uint8"),
     ],

@@ -160,6 +160,14 @@ def test_a_damaged_model_is_made_anew(folder: Path) -> None:
     assert target.read_bytes() == good
 
 
+def test_a_model_of_an_older_format_is_made_anew(folder: Path) -> None:
+    target = folder / "models" / "orientation.hbm"
+    good = target.read_bytes()
+    target.write_bytes(good[:8] + bytes([1]) + good[9:])
+    demo_models.prepare(folder)
+    assert target.read_bytes() == good
+
+
 def test_without_a_registry_the_error_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hbm_runtime import model_file
-from hbm_runtime.model_file import ModelFile, ModelFileError, ModelSpec, TensorSpec
+from hbm_runtime.model_file import CallSpec, ModelFile, ModelFileError, ModelSpec, TensorSpec
 
 X = TensorSpec("x", 7, (1, 3), (32, 4), 128)
 NV12_UV = TensorSpec("x_uv", 3, (1, 4, 6, 2), (-1, -1, 2, 1), -1, "chroma")
@@ -29,7 +29,11 @@ DYNAMIC_Y = TensorSpec("y", 7, (-1, 3), (-1, 4), 128)
 S4 = TensorSpec("s4", 0, (2, 6), (32, 1), 128)
 PER_TENSOR = TensorSpec("q", 2, (1, 3), (32, 1), 128, "", 1, -1, (0.1,), (3,))
 PER_AXIS = TensorSpec("head", 8, (1, 2, 3), (24, 12, 4), 128, "", 1, 2, (0.5, 0.25, 2.0))
-MODEL = ModelSpec("m", b"a graph", (X,), (replace(X, name="y"),))
+GRAPH = b"\x12\x07a graph"  # ModelProto.producer_name: the least that is no rubbish
+Y = replace(X, name="y")
+MODEL = ModelSpec("m", GRAPH, (X,), (Y,))
+CALLS = (CallSpec(b"", 5), CallSpec(GRAPH, 7), CallSpec(b"", 0), CallSpec(GRAPH * 2, 9))
+CUT = ModelSpec("cut", None, (X,), (Y,), core_count=2, max_time_per_fc_us=10, calls=CALLS)
 CONTENT = ModelFile((MODEL,))
 
 
@@ -61,7 +65,7 @@ def tensor_bytes(name: bytes = b"x", **fields: bytes) -> bytes:
     return b"".join({**parts, **fields}.values())
 
 
-def file_bytes(graph: bytes = b"a graph", **fields: bytes) -> bytes:
+def file_bytes(graph: bytes = GRAPH, **fields: bytes) -> bytes:
     """A whole file as the document lays it out, with checksums that fit; `fields` replace parts."""
     order = {
         "file_description": text(b""),
@@ -70,11 +74,13 @@ def file_bytes(graph: bytes = b"a graph", **fields: bytes) -> bytes:
         "name": text(b"m"),
         "description": text(b""),
         "core_count": u32(1),
-        "latency_us": struct.pack("<Q", 0),
-        "graph_count": u32(1),
+        "max_time_per_fc_us": u32(0),
+        "call_count": u32(1),
         "offset": bytes(8),
         "size": struct.pack("<Q", len(graph)),
         "crc32": u32(zlib.crc32(graph)),
+        "latency_us": struct.pack("<Q", 0),
+        "more_calls": b"",
         "inputs": u32(1) + tensor_bytes(b"x"),
         "outputs": u32(1) + tensor_bytes(b"y"),
         "trailing": b"",
@@ -87,7 +93,7 @@ def file_bytes(graph: bytes = b"a graph", **fields: bytes) -> bytes:
     metadata = b"".join(parts.values())
     header = {
         "magic": b"\x89HBMSIM\n",
-        "format_version": u32(1),
+        "format_version": u32(2),
         "metadata_crc32": u32(zlib.crc32(metadata)),
         "file_size": struct.pack("<Q", offset + len(graph)),
         "metadata_size": struct.pack("<Q", metadata_size),
@@ -127,7 +133,7 @@ def test_the_writer_writes_the_bytes_of_the_document(tmp_path: Path) -> None:
     [
         pytest.param(CONTENT, id="smallest"),
         pytest.param(
-            ModelFile((MODEL, replace(MODEL, name="n", graph=bytes(range(256)) * 9)), "both", "b"),
+            ModelFile((MODEL, replace(MODEL, name="n", graph=GRAPH * 99)), "both", "b"),
             id="two models",
         ),
         pytest.param(
@@ -141,6 +147,10 @@ def test_the_writer_writes_the_bytes_of_the_document(tmp_path: Path) -> None:
             id="4-bit",
         ),
         pytest.param(ModelFile((replace(MODEL, outputs=(PER_TENSOR, PER_AXIS)),)), id="quantised"),
+        pytest.param(ModelFile((CUT, MODEL, replace(CUT, name="n"))), id="function calls"),
+        pytest.param(
+            ModelFile((replace(CUT, calls=(*CALLS, *[CallSpec()] * 4092)),)), id="4096 calls"
+        ),
         pytest.param(
             ModelFile((replace(MODEL, name="模型", description="a\0b ü", latency_us=60_000_000),)),
             id="unicode and NUL in a description",
@@ -195,17 +205,35 @@ def static_tensors(draw: st.DrawFn) -> TensorSpec:
     )  # fmt: skip
 
 
+any_call = st.builds(
+    CallSpec,
+    # ModelProto.producer_name of up to 120 bytes, or no graph.
+    st.one_of(st.just(b""), st.binary(max_size=120).map(lambda b: bytes([0x12, len(b)]) + b)),
+    st.integers(0, 60_000_000 // 4),
+)
+
+
+def any_graph(calls: list[CallSpec]) -> bool:
+    return any(call.graph for call in calls)
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     tensors=st.lists(static_tensors(), min_size=2, max_size=5, unique_by=lambda t: t.name),
-    graphs=st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=3),
+    calls=st.lists(st.lists(any_call, min_size=1, max_size=4).filter(any_graph), max_size=3),
+    most=st.integers(1, 60_000_000),
 )
 def test_any_valid_content_is_read_as_written(
-    tmp_path_factory: pytest.TempPathFactory, tensors: list[TensorSpec], graphs: list[bytes]
+    tmp_path_factory: pytest.TempPathFactory,
+    tensors: list[TensorSpec],
+    calls: list[list[CallSpec]],
+    most: int,
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "any.hbm"
-    models = [
-        ModelSpec(f"m{i}", graph, (tensors[0],), tuple(tensors)) for i, graph in enumerate(graphs)
+    models = [ModelSpec("whole", GRAPH, (tensors[0],), tensors, latency_us=most)]
+    models += [
+        ModelSpec(f"m{i}", None, tensors[:1], tensors, max_time_per_fc_us=most, calls=of_model)
+        for i, of_model in enumerate(calls)
     ]
     model_file.write(path, ModelFile(tuple(models)))
     assert model_file.read(path).models == tuple(models)
@@ -224,8 +252,12 @@ def test_each_reason_has_one_sentence(put: Callable[[bytes], Path], tmp_path: Pa
         "empty": (b"", "is empty"),
         "foreign": (b"\x00\x01vendor", "not a simulator model file; if it was compiled by the ven"),
         "truncated": (good[:-1], "truncated"),
-        "newer": (good[:8] + u32(2) + good[12:], "2 is newer than this hbm_runtime reads (1)"),
-        "corrupt": (good[:-1] + b"!", "models[0].graphs[0].crc32"),
+        "newer": (good[:8] + u32(3) + good[12:], "3 is newer than this hbm_runtime reads (2)"),
+        "older": (
+            good[:8] + u32(1) + good[12:],
+            "1 is older than this hbm_runtime reads (2); pack",
+        ),
+        "corrupt": (good[:-1] + b"!", "models[0].calls[0].crc32"),
     }
     for reason, (source, expected) in cases.items():
         path = put(source) if isinstance(source, bytes) else source
@@ -313,7 +345,7 @@ def test_rubbish_under_a_good_checksum_is_only_ever_a_model_file_error(
     tmp_path_factory: pytest.TempPathFactory, data: bytes
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "rubbish.hbm"
-    header = struct.pack("<8sIIQQ", b"\x89HBMSIM\n", 1, 0, 32 + len(data), len(data))
+    header = struct.pack("<8sIIQQ", b"\x89HBMSIM\n", 2, 0, 32 + len(data), len(data))
     path.write_bytes(resealed(header + data))
     with pytest.raises(ModelFileError):
         model_file.read(path)
@@ -336,14 +368,44 @@ def test_rubbish_under_a_good_checksum_is_only_ever_a_model_file_error(
         ({"name": text(b"a\0b")}, "models[0].name: must have at least one character and no NUL"),
         ({"core_count": u32(0)}, "models[0].core_count: 0 is outside 1..4"),
         ({"core_count": u32(5)}, "models[0].core_count: 5 is outside 1..4"),
-        ({"latency_us": struct.pack("<Q", 60_000_001)}, "models[0].latency_us: 60000001"),
-        ({"graph_count": u32(2)}, "models[0].graph_count: 2 is outside 1..1"),
-        ({"offset": struct.pack("<Q", 0)}, "models[0].graphs[0].offset: is 0, expected 256"),
-        ({"offset": struct.pack("<Q", 2**64 - 64)}, "models[0].graphs[0].offset"),
-        ({"size": struct.pack("<Q", 0)}, "models[0].graphs[0].size: is 0"),
-        ({"size": struct.pack("<Q", 8)}, "models[0].graphs[0].size: 8 is more than the file holds"),
-        ({"size": struct.pack("<Q", 6)}, "models[0].graphs[0].crc32"),
-        ({"padding": b"x"}, "models[0].graphs[0].padding: is not zero"),
+        ({"latency_us": struct.pack("<Q", 60_000_001)}, "models[0].calls[0].latency_us: 60000001"),
+        (
+            {"max_time_per_fc_us": u32(60_000_001)},
+            "byte 57, models[0].max_time_per_fc_us: 60000001 is outside 0..60000000",
+        ),
+        ({"call_count": u32(0)}, "byte 61, models[0].call_count: 0 is outside 1..4096"),
+        ({"call_count": u32(4097)}, "models[0].call_count: 4097 is outside 1..4096"),
+        ({"call_count": u32(4096)}, "the metadata has"),
+        (
+            {"call_count": u32(2), "more_calls": bytes(28)},
+            "byte 61, models[0].call_count: 2 calls, but without max_time_per_fc_us there is one",
+        ),
+        (
+            {
+                "max_time_per_fc_us": u32(1),
+                "call_count": u32(2),
+                "latency_us": struct.pack("<Q", 60_000_000),
+                "more_calls": bytes(20) + struct.pack("<Q", 1),
+            },
+            "byte 65, models[0].latency_us: 60000001 is outside 0..60000000",
+        ),
+        (
+            {
+                "max_time_per_fc_us": u32(1),
+                "call_count": u32(2),
+                "more_calls": struct.pack("<QQIQ", 64, 0, 0, 0),
+            },
+            "byte 93, models[0].calls[1].offset: is 64 with the checksum 0x0: both are 0 of no",
+        ),
+        ({"offset": struct.pack("<Q", 0)}, "models[0].calls[0].offset: is 0, expected 256"),
+        ({"offset": struct.pack("<Q", 2**64 - 64)}, "models[0].calls[0].offset"),
+        ({"size": struct.pack("<Q", 0)}, "byte 65, models[0].calls: none of them has a graph"),
+        (
+            {"size": struct.pack("<Q", 10)},
+            "models[0].calls[0].size: 10 is more than the file holds",
+        ),
+        ({"size": struct.pack("<Q", 8)}, "models[0].calls[0].crc32"),
+        ({"padding": b"x"}, "models[0].calls[0].padding: is not zero"),
         ({"trailing": b"x"}, "metadata: has bytes after the last model"),
         ({"inputs": u32(0)}, "models[0].input_count: 0 is outside 1..64"),
         ({"outputs": u32(65)}, "models[0].output_count: 65 is outside 1..64"),
@@ -512,8 +574,23 @@ def test_a_count_of_billions_allocates_nothing(put: Callable[[bytes], Path]) -> 
         (ModelFile((replace(MODEL, name="\ud800"),)), "models[0].name"),
         (ModelFile((replace(MODEL, description="x" * (2**20 + 1)),)), "models[0].description"),
         (ModelFile((replace(MODEL, core_count=5),)), "models[0].core_count"),
-        (ModelFile((replace(MODEL, latency_us=-1),)), "models[0].latency_us"),
-        (ModelFile((replace(MODEL, graph=b""),)), "models[0].graph"),
+        (ModelFile((replace(MODEL, latency_us=-1),)), "models[0].calls[0].latency_us"),
+        (ModelFile((replace(MODEL, graph=b""),)), "models[0].calls"),
+        (ModelFile((replace(MODEL, graph=b"rubbish"),)), "models[0].calls[0].graph"),
+        (ModelFile((replace(CUT, max_time_per_fc_us=0),)), "models[0].call_count"),
+        (ModelFile((replace(CUT, calls=(*CALLS, *[CallSpec()] * 4093)),)), "models[0].call_count"),
+        (ModelFile((replace(CUT, max_time_per_fc_us=60_000_001),)), "models[0].max_time_per_fc_us"),
+        (
+            ModelFile(
+                (
+                    replace(
+                        CUT,
+                        calls=(*CALLS, CallSpec(b"", 59_999_980)),
+                    ),
+                )
+            ),
+            "models[0].latency_us",
+        ),
         (ModelFile((replace(MODEL, inputs=()),)), "models[0].inputs"),
         (ModelFile((replace(MODEL, outputs=(X, X)),)), "models[0].outputs[1].name"),
         (ModelFile((replace(MODEL, inputs=(replace(X, data_type=14),)),)), "models[0].inputs[0]."),

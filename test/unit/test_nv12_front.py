@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 from hbm_runtime.model_file import ModelSpec
 from hbm_runtime.tools.errors import ToolError
 from hbm_runtime.tools.packing.nv12_front import color_matrix
-from hbm_runtime.tools.packing.options import Nv12Options
+from hbm_runtime.tools.packing.options import PictureOptions
 from hbm_runtime.tools.packing.sample_input import picture_from_nv12
 
 cv2 = pytest.importorskip("cv2", reason="OpenCV is the reference for colours")
@@ -47,7 +47,7 @@ def run(spec: ModelSpec, luma: Array, chroma: Array) -> Array:
 def pixels_in_the_graph(luma: Array, chroma: Array, **options: Any) -> Array:
     """The pixels that a float32 NCHW network gets: [H, W, 3] in the network's channel order."""
     network = tiny_models.identity((1, 3, *luma.shape))
-    spec = tiny_models.pack(network, nv12_inputs=("x",), nv12=Nv12Options(**options))
+    spec = tiny_models.pack(network, nv12_inputs=("x",), picture=PictureOptions(**options))
     return np.asarray(run(spec, luma, chroma)[0].transpose(1, 2, 0))
 
 
@@ -158,7 +158,7 @@ def test_one_mean_and_one_scale_serve_all_channels() -> None:
 def test_a_network_computes_on_opencvs_picture(channels_last: bool) -> None:
     luma, chroma = random_picture()
     network = tiny_models.conv(*luma.shape, channels_last=channels_last)
-    spec = tiny_models.pack(network, nv12_inputs=("x",), nv12=Nv12Options(scale=(1 / 255,)))
+    spec = tiny_models.pack(network, nv12_inputs=("x",), picture=PictureOptions(scale=(1 / 255,)))
     picture = opencv_rgb(luma, chroma, "full").astype(np.float32)[np.newaxis] / 255
     if not channels_last:
         picture = np.ascontiguousarray(picture.transpose(0, 3, 1, 2))
@@ -198,7 +198,7 @@ def test_the_input_becomes_two_as_on_a_board() -> None:
     spec = tiny_models.pack(
         tiny_models.conv(8, 12),
         nv12_inputs=("x",),
-        nv12=Nv12Options(range="limited"),
+        picture=PictureOptions(range="limited"),
         tensor_descriptions={"x_uv": "front camera"},
         rename={"x_y": "luma"},
     )
@@ -241,14 +241,16 @@ def test_an_input_that_is_no_nv12_picture_is_refused(
 ) -> None:
     with pytest.raises(ToolError) as caught:
         tiny_models.pack(
-            tiny_models.identity(dims), nv12_inputs=("x",), nv12=Nv12Options(**options)
+            tiny_models.identity(dims), nv12_inputs=("x",), picture=PictureOptions(**options)
         )
     assert expected in str(caught.value)
 
 
 def test_the_layout_option_settles_an_ambiguous_shape() -> None:
     spec = tiny_models.pack(
-        tiny_models.identity((1, 3, 8, 3 + 1)), nv12_inputs=("x",), nv12=Nv12Options(layout="nchw")
+        tiny_models.identity((1, 3, 8, 3 + 1)),
+        nv12_inputs=("x",),
+        picture=PictureOptions(layout="nchw"),
     )
     assert spec.inputs[0].shape == (1, 8, 4, 1)
 
@@ -261,7 +263,7 @@ def test_other_refusals_name_the_reason() -> None:
         pack(
             identity((1, 3, 4, 4), TensorProto.UINT8),
             nv12_inputs=("x",),
-            nv12=Nv12Options(mean=(1.0,)),
+            picture=PictureOptions(mean=(1.0,)),
         )
     with pytest.raises(ToolError, match="--nv12 names 'image'; the inputs are x"):
         pack(identity((1, 3, 4, 4)), nv12_inputs=("image",))

@@ -774,7 +774,7 @@ def test_an_operator_set_too_old_to_convert_is_refused() -> None:
 
 def compare(network: ModelProto, **options: Any) -> list[agreement.OutputAgreement]:
     chosen = PackOptions("m", **options)
-    return agreement.compare(network, pack_model(network, chosen), chosen)
+    return agreement.compare(network, pack_model(network, chosen), chosen).outputs
 
 
 def test_the_comparison_of_an_unchanged_graph_is_exact() -> None:
@@ -802,7 +802,7 @@ def test_the_comparison_sees_through_nv12_quantisation_scalars_and_names() -> No
 def test_the_comparison_notices_a_graph_that_computes_something_else() -> None:
     network, options = tiny_models.add(constant=1), PackOptions("m")
     packed = pack_model(tiny_models.add(constant=1.5), options)
-    (output,) = agreement.compare(network, packed, options)
+    (output,) = agreement.compare(network, packed, options).outputs
     assert not output.is_exact
     assert output.difference == pytest.approx(0.5, abs=1e-6)
 

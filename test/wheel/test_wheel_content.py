@@ -34,8 +34,23 @@ def test_it_holds_the_compiled_core_and_the_simulator(files: set[str]) -> None:
     }
 
 
+def test_it_holds_what_c_programs_are_compiled_with(files: set[str]) -> None:
+    folder = "hbm_runtime/simulator/"
+    found = {file.removeprefix(folder) for file in files if file.startswith(folder)}
+    assert {
+        "include/hobot/dnn/hb_dnn.h",
+        "include/hobot/hb_ucp.h",
+        "share/cmake/hbm_simulator/hbm_simulatorConfig.cmake",
+        "share/pkgconfig/hbm_simulator.pc",
+    } <= found
+
+
 def test_it_holds_the_types(files: set[str]) -> None:
     assert {"hbm_runtime/py.typed", "hbm_runtime/_core.pyi"} <= files
+
+
+def test_it_holds_the_schema_of_its_json(files: set[str]) -> None:
+    assert "hbm_runtime/schema/model.schema.json" in files
 
 
 @pytest.mark.parametrize(
@@ -55,7 +70,10 @@ def test_it_holds_nothing_of_ros_and_no_sources(files: set[str]) -> None:
     }
     assert others == set()
     endings = {PurePosixPath(file).suffix for file in files if file.startswith("hbm_runtime/")}
-    assert endings <= {".py", ".pyi", ".pyc", ".typed", ".so"}
+    assert endings <= {
+        *(".json", ".py", ".pyi", ".pyc", ".typed", ".so"),
+        *(".h", ".pc", ".cmake"),
+    }
 
 
 def test_it_needs_numpy_and_offers_the_rest(distribution: importlib.metadata.Distribution) -> None:

@@ -6,12 +6,12 @@ from __future__ import annotations
 import ctypes
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
 from hbm_runtime.tools import extras
 from hbm_runtime.tools.errors import ToolError
@@ -46,7 +46,7 @@ class Engine:
         except ToolError:
             raise
         except Exception as error:  # ONNX Runtime raises what it likes
-            raise ToolError(f"onnxruntime cannot run the model: {_reason(error)}") from None
+            raise ToolError(f"onnxruntime cannot run the model: {reason(error)}") from None
         return {
             name: np.asarray(output)
             for name, output in zip(self.output_names, outputs, strict=True)
@@ -69,6 +69,20 @@ class Engine:
             binding.bind_output(name)
         self._session.run_with_iobinding(binding)
         return [_array_of(value) for value in binding.get_outputs()]
+
+    def types(self) -> dict[str, ValueInfoProto]:
+        """Type and shape of each output that is a tensor of a type that ONNX knows."""
+        found: dict[str, ValueInfoProto] = {}
+        for output in self._session.get_outputs():
+            element = re.fullmatch(r"tensor\((\w+)\)", output.type)
+            element_type = dict(TensorProto.DataType.items()).get(
+                element[1].upper() if element else ""
+            )
+            if element_type is not None:
+                found[output.name] = helper.make_tensor_value_info(
+                    output.name, element_type, output.shape
+                )
+        return found
 
     def output_shapes(self) -> dict[str, list[int] | None]:
         """Dimensions of each output as the engine knows them, -1 for dynamic ones."""
@@ -103,7 +117,7 @@ def load(model: ModelProto, what: str) -> Engine | None:
     except Exception as error:  # ONNX Runtime raises what it likes
         raise ToolError(
             f"the simulator's engine (onnxruntime {package.__version__}) cannot load {what}:"
-            f" {_reason(error)}"
+            f" {reason(error)}"
         ) from None
     return Engine(session)
 
@@ -117,6 +131,22 @@ def output_shapes(model: ModelProto) -> dict[str, list[int] | None] | None:
     return None if engine is None else engine.output_shapes()
 
 
+def value_types(model: ModelProto, names: Sequence[str]) -> dict[str, ValueInfoProto]:
+    """Types of values inside a graph as the engine knows them; without what is no tensor.
+
+    Raises:
+        ToolError: the engine refuses the model.
+    """
+    if not names:
+        return {}
+    watched = ModelProto()
+    watched.CopyFrom(model)
+    present = {value.name for value in watched.graph.output}
+    watched.graph.output.extend(ValueInfoProto(name=name) for name in names if name not in present)
+    loaded = load(watched, "the model")
+    return {} if loaded is None else {k: v for k, v in loaded.types().items() if k in set(names)}
+
+
 def _array_of(value: Any) -> Array:
     element_type = _FOUR_BIT.get(value.data_type())
     if element_type is None:
@@ -126,7 +156,7 @@ def _array_of(value: Any) -> Array:
     return four_bit.unpack_four_bit(stored, value.shape(), element_type)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """The first line of an error of ONNX Runtime, without its code and its place in the source."""
     line = (str(error).strip() or type(error).__name__).splitlines()[0]
     line = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", line)

@@ -17,7 +17,8 @@ from hbm_runtime.model_file import (
 )
 from hbm_runtime.tools.errors import ToolError
 
-_ROW_ALIGNMENT = 32  # bytes, as on S100
+_ROW_ALIGNMENT = 32  # bytes, as on S100 and S100P
+_ROW_ALIGNMENTS = {"nash-p": 64}  # S600
 _BUFFER_ALIGNMENT = 128  # bytes
 
 _DATA_TYPES = {
@@ -73,15 +74,26 @@ def check_rows(name: str, data_type: int, dims: Sequence[int]) -> None:
         )
 
 
+def row_alignment(march: str) -> int:
+    """Bytes that rows are padded to on a chip."""
+    return _ROW_ALIGNMENTS.get(march, _ROW_ALIGNMENT)
+
+
 def layout_of(
-    data_type: int, dims: Sequence[int], *, padding: bool, largest: Sequence[int] | None = None
+    data_type: int,
+    dims: Sequence[int],
+    *,
+    padding: int,
+    largest: Sequence[int] | None = None,
+    row_axes: int = 1,
 ) -> Layout:
-    """Lay out a tensor: rows padded to 32 bytes as on a board, or dense; dynamic if a dim is -1.
+    """Lay out a tensor: rows padded as on a board, or dense; dynamic if a dim is -1.
 
     Args:
         data_type: hbDNNDataType.
         dims: at least one; -1 is dynamic.
-        padding: pad the rows.
+        padding: bytes that rows are padded to; 1 for dense ones.
+        row_axes: the last dimensions that make a row: 2 of pixels with channels last.
         largest: the dimensions of a dynamic output at its largest, which come densely.
     """
     unit = ELEMENT_SIZES[data_type]
@@ -94,8 +106,8 @@ def layout_of(
     strides = [unit]
     for axis in range(len(units) - 1, 0, -1):
         step = strides[0] * units[axis]
-        is_row = axis == len(units) - 1
-        strides.insert(0, round_up(step, _ROW_ALIGNMENT) if padding and is_row else step)
+        is_row = axis == len(units) - row_axes
+        strides.insert(0, round_up(step, padding) if is_row else step)
     return Layout(tuple(strides), round_up(strides[0] * units[0], _BUFFER_ALIGNMENT))
 
 

@@ -3,21 +3,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, helper
 
 from hbm_runtime.tools.errors import ToolError
-from hbm_runtime.tools.packing.graph import (
-    dims_of,
-    prepend_nodes,
-    replace_input,
-    unique_name,
-    value_names,
-)
-from hbm_runtime.tools.packing.options import Nv12Options
+from hbm_runtime.tools.packing.graph import prepend_nodes, replace_input, value_names
+from hbm_runtime.tools.packing.options import PictureOptions
+from hbm_runtime.tools.packing.picture_front import Front, image_input
 
 OPSET = 11  # Resize as it still is, Clip with inputs
 
@@ -25,8 +20,6 @@ OPSET = 11  # Resize as it still is, Clip with inputs
 _KR, _KB = 0.299, 0.114
 _CHROMA_ZERO = 128.0
 _LIMITED_BLACK, _LIMITED_LUMA_LEVELS, _LIMITED_CHROMA_LEVELS = 16.0, 219.0, 224.0
-
-_ELEMENT_TYPES = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8)
 
 
 class ColorMatrix(NamedTuple):
@@ -63,57 +56,12 @@ def color_matrix(levels: str) -> ColorMatrix:
     return ColorMatrix(luma_gain, floor, chroma, bias)
 
 
-class ImageInput(NamedTuple):
-    """An image input of a network: height and width in pixels, and where its channels are."""
-
-    height: int
-    width: int
-    channels_last: bool
-
-
-def image_input(value: ValueInfoProto, options: Nv12Options) -> ImageInput:
-    """Find height, width and channels of an input that is to become NV12.
-
-    Raises:
-        ToolError: the input is no image of one picture with even sides, or its layout is unclear.
-    """
-    name, dims = value.name, dims_of(value)
-    if dims is None or len(dims) != 4 or -1 in dims:
-        raise ToolError(f"--nv12 {name}: needs four fixed dimensions, the input has {dims}")
-    if dims[0] != 1:
-        raise ToolError(
-            f"--nv12 {name}: an NV12 input holds one picture, but the batch is {dims[0]};"
-            f" use --shape {name}=1,… (or export the model with a batch of 1)"
-        )
-    candidates = [layout for layout, axis in (("nchw", 1), ("nhwc", 3)) if dims[axis] == 3]
-    layout = options.layout or (candidates[0] if len(candidates) == 1 else "")
-    if not candidates or (layout and layout not in candidates):
-        where = f"where {layout.upper()} has them " if layout else ""
-        raise ToolError(f"--nv12 {name}: there are no three channels {where}in the shape {dims}")
-    if not layout:
-        raise ToolError(f"--nv12 {name}: the shape {dims} may be either; say --layout nchw or nhwc")
-    height, width = (dims[2], dims[3]) if layout == "nchw" else (dims[1], dims[2])
-    if height % 2 or width % 2:
-        raise ToolError(
-            f"--nv12 {name}: NV12 needs an even height and width, the input has"
-            f" {height} rows and {width} columns"
-        )
-    if value.type.tensor_type.elem_type not in _ELEMENT_TYPES:
-        raise ToolError(f"--nv12 {name}: the input's elements must be float32, float16 or uint8")
-    is_normalized = any(options.mean) or any(number != 1 for number in options.scale)
-    if value.type.tensor_type.elem_type == TensorProto.UINT8 and is_normalized:
-        raise ToolError(
-            f"--nv12 {name}: the input takes uint8 pixels; leave out --mean and --scale"
-        )
-    return ImageInput(height, width, layout == "nhwc")
-
-
 def part_names(name: str) -> tuple[str, str]:
     """Names of the luma and the chroma part of an NV12 input."""
     return f"{name}_y", f"{name}_uv"
 
 
-def add_nv12_front(model: ModelProto, name: str, options: Nv12Options) -> None:
+def add_nv12_front(model: ModelProto, name: str, options: PictureOptions) -> None:
     """Put the conversion before input `name` and its two parts in its place.
 
     The chroma is converted at half size and then repeated: the same result as the other way
@@ -133,7 +81,7 @@ def add_nv12_front(model: ModelProto, name: str, options: Nv12Options) -> None:
 
     matrix = color_matrix(options.range)
     order = [0, 1, 2] if options.color == "rgb" else [2, 1, 0]
-    front = _Front(model, name)
+    front = Front(model, f"{name}/nv12")
 
     luma = front.node("Cast", [luma_name], "luma", to=TensorProto.FLOAT)
     # Before the arithmetic: the engine is slow on a last dimension of 1.
@@ -179,48 +127,3 @@ def add_nv12_front(model: ModelProto, name: str, options: Nv12Options) -> None:
         name,
         [helper.make_tensor_value_info(part, TensorProto.UINT8, dims) for part, dims in parts],
     )
-
-
-class _Front:
-    """Collects nodes and constants whose names say which input they serve."""
-
-    def __init__(self, model: ModelProto, name: str) -> None:
-        self._graph = model.graph
-        self._prefix = f"{name}/nv12"
-        self.nodes: list[NodeProto] = []
-        self.constants: list[TensorProto] = []
-
-    def constant(self, label: str, array: npt.ArrayLike) -> str:
-        name = unique_name(self._graph, f"{self._prefix}/{label}")
-        self.constants.append(numpy_helper.from_array(np.asarray(array), name))
-        return name
-
-    def node(self, operator: str, inputs: list[str], label: str, **attributes: Any) -> str:
-        output = unique_name(self._graph, f"{self._prefix}/{label}")
-        return self.node_into(operator, inputs, output, **attributes)
-
-    def node_into(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        name = f"{self._prefix}/{operator}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, inputs, [output], name=name, **attributes))
-        return output
-
-    def reshape(self, value: str, dims: list[int], label: str) -> str:
-        shape = self.constant(f"{label}_shape", np.array(dims, np.int64))
-        return self.node("Reshape", [value, shape], label)
-
-    def normalize(
-        self, pixels: str, options: Nv12Options, image: ImageInput, element_type: int
-    ) -> str:
-        if element_type == TensorProto.UINT8:
-            return pixels
-        result = self.node("Cast", [pixels], "pixels_float", to=TensorProto.FLOAT)
-        per_channel = (1, 1, 1, -1) if image.channels_last else (1, -1, 1, 1)
-        if any(options.mean):
-            mean = self.constant("mean", np.array(options.mean, np.float32).reshape(per_channel))
-            result = self.node("Sub", [result, mean], "centred")
-        if any(number != 1 for number in options.scale):
-            scale = self.constant("scale", np.array(options.scale, np.float32).reshape(per_channel))
-            result = self.node("Mul", [result, scale], "scaled")
-        if element_type == TensorProto.FLOAT16:
-            result = self.node("Cast", [result], "half", to=TensorProto.FLOAT16)
-        return result

@@ -1,28 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the user asks `hbm pack` for, as data, and the texts it is parsed from."""
+"""What the user asks `hbm pack` for, as data."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
 
-_NUMBERS_PER_COLOUR = (1, 3)
+FED = ("nv12", "rgb", "bgr", "gray", "featuremap")  # what a caller may put into an input
+ANY_MARCH = "any"
+MARCH_OF_SOC = {"S100": "nash-e", "S100P": "nash-m", "S600": "nash-p"}
 
 
 @dataclass(frozen=True)
-class Nv12Options:
-    """How a picture in NV12 becomes the network's input: (pixel - mean) * scale.
+class PictureOptions:
+    """How a picture becomes a network's input: (pixel - mean) * scale.
 
     Attributes:
         color: order of the channels that the network expects, "rgb" or "bgr".
-        range: BT.601 levels of the picture, "full" or "limited".
+        range: BT.601 levels of an NV12 picture, "full" or "limited".
         mean: pixel levels (0..255), one number or one per channel in the network's order.
         scale: factor after the mean is taken off, one number or one per channel.
-        layout: "nchw", "nhwc", or "" to tell it from the dimension that is 3.
+        layout: the network's, "nchw", "nhwc", or "" to tell it from the dimension that is 3 (or 1).
+        fed: what the caller puts in, one of `FED`; a "featuremap" is taken as it is.
+        fed_layout: "nhwc" or "nchw", of a picture other than NV12.
     """
 
     color: str = "rgb"
@@ -30,6 +32,8 @@ class Nv12Options:
     mean: tuple[float, ...] = (0.0,)
     scale: tuple[float, ...] = (1.0,)
     layout: str = ""
+    fed: str = "nv12"
+    fed_layout: str = "nhwc"
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,14 @@ class OutputQuantization:
         axis: axis of the scales, None for one scale.
         scales: positive; empty when they come from calibration.
         zero_point: only without an axis.
+        per_channel: the axis is the one of the channels, wherever that is.
     """
 
     data_type: str
     axis: int | None = None
     scales: tuple[float, ...] = ()
     zero_point: int = 0
+    per_channel: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,14 +78,22 @@ class PackOptions:
         dynamic: keep dynamic dimensions that `shapes` leaves.
         max_shapes: the largest dimensions of each input that stays dynamic, and of outputs whose
             shape does not follow from the inputs'.
-        nv12_inputs: the inputs that become NV12.
-        nv12: how they do.
+        nv12_inputs: the inputs that become NV12 in the way of `picture`.
+        picture: how pictures become inputs of which `pictures` says nothing.
+        pictures: the same for single inputs.
+        quantize: pictures (a folder or a file) or an .npz of real inputs; with them the network
+            itself becomes int8 inside.
+        quantize_exclude: names of nodes, or operators, that stay float.
         output_quantization: by output.
+        float_outputs: outputs that are said to stay as they are.
         input_quantization: by input.
-        calibration: .npz of real inputs, for the scales that are not given.
+        calibration: as `quantize`, for the scales of outputs that are not given.
+        check: as `quantize`, for the comparison with the source.
         input_padding: rows of inputs are padded as on a board.
         output_padding: rows of outputs are padded as on a board.
         latency_us: microseconds that a run takes at least.
+        max_time_per_fc_us: microseconds that a function call may take, 0 for one call.
+        core_count: cores that a run takes at the same time.
         march: the only march that may load the file; "" for any.
     """
 
@@ -92,14 +106,36 @@ class PackOptions:
     dynamic: bool = False
     max_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     nv12_inputs: tuple[str, ...] = ()
-    nv12: Nv12Options = field(default_factory=Nv12Options)
+    picture: PictureOptions = field(default_factory=PictureOptions)
+    pictures: Mapping[str, PictureOptions] = field(default_factory=dict)
+    quantize: Path | None = None
+    quantize_exclude: tuple[str, ...] = ()
     output_quantization: Mapping[str, OutputQuantization] = field(default_factory=dict)
+    float_outputs: tuple[str, ...] = ()
     input_quantization: Mapping[str, InputQuantization] = field(default_factory=dict)
     calibration: Path | None = None
+    check: Path | None = None
     input_padding: bool = True
     output_padding: bool = True
     latency_us: int = 0
+    max_time_per_fc_us: int = 0
+    core_count: int = 1
     march: str = ""
+
+    def picture_of(self, name: str) -> PictureOptions:
+        """How pictures become this input of the network, and what its caller feeds."""
+        if name in self.pictures:
+            return self.pictures[name]
+        return replace(self.picture, fed="nv12" if name in self.nv12_inputs else "featuremap")
+
+    def is_picture(self, name: str) -> bool:
+        """True when the caller feeds levels of a picture, so that the graph converts them."""
+        return self.picture_of(name).fed != "featuremap"
+
+    def nv12_names(self) -> list[str]:
+        """The inputs that become NV12."""
+        names = dict.fromkeys((*self.nv12_inputs, *self.pictures))
+        return [name for name in names if self.picture_of(name).fed == "nv12"]
 
 
 def model_name_of(path: Path) -> str:
@@ -108,132 +144,9 @@ def model_name_of(path: Path) -> str:
     return f"model_{name}" if not name or name[0].isdigit() else name
 
 
-def parse_pair(text: str) -> tuple[str, str]:
-    """NAME=TEXT.
-
-    Raises:
-        ValueError: there is no name or no `=`.
-    """
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise ValueError(f"{text!r} is not of the form NAME=VALUE")
-    return name, value
-
-
-def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
-    """NAME=1,3,224,224 (a name may hold `=`).
-
-    Raises:
-        ValueError: the form is wrong or a dimension is not positive.
-    """
-    name, _, dims = text.rpartition("=")
-    try:
-        shape = tuple(int(dim) for dim in dims.split(","))
-    except ValueError:
-        shape = ()
-    if not name or not shape or any(dim < 1 for dim in shape):
-        raise ValueError(f"{text!r} is not of the form NAME=1,3,224,224 with positive numbers")
-    return name, shape
-
-
-def parse_numbers(text: str) -> tuple[float, ...]:
-    """One number, or three for the channels, with commas between them.
-
-    Raises:
-        ValueError: another count, or not finite numbers.
-    """
-    numbers = _floats(text)
-    if len(numbers) not in _NUMBERS_PER_COLOUR:
-        raise ValueError(f"{text!r}: expected one number or three, e.g. 123.675,116.28,103.53")
-    return numbers
-
-
-def parse_output_quantization(text: str) -> tuple[str, OutputQuantization]:
-    """NAME=int8|int16|int32[:SCALE[,ZERO_POINT]] or NAME=TYPE:axis=N[:SCALE,SCALE,…].
-
-    Raises:
-        ValueError: the form is wrong or a scale is not positive.
-    """
-    match = re.fullmatch(r"(.+)=(int8|int16|int32)(?::axis=(-?\d+))?(?::([^:=]+))?", text)
-    if match is None:
-        raise ValueError(
-            f"{text!r} is not of the form NAME=int8|int16|int32[:SCALE[,ZERO_POINT]]"
-            " or NAME=TYPE:axis=N[:SCALE,SCALE,...]"
-        )
-    name, data_type, axis_text, numbers_text = match.groups()
-    if axis_text is not None:
-        scales = _floats(numbers_text) if numbers_text else ()
-        _check_scales(text, scales)
-        return name, OutputQuantization(data_type, int(axis_text), scales)
-    if numbers_text is None:
-        return name, OutputQuantization(data_type)
-    scale, zero_point = _scale_and_zero_point(text, numbers_text, data_type)
-    return name, OutputQuantization(data_type, None, (scale,), zero_point)
-
-
-def parse_input_quantization(text: str) -> tuple[str, InputQuantization]:
-    """NAME=int8|uint8:SCALE[,ZERO_POINT].
-
-    Raises:
-        ValueError: the form is wrong or the scale is not positive.
-    """
-    match = re.fullmatch(r"(.+)=(int8|uint8):([^:=]+)", text)
-    if match is None:
-        raise ValueError(f"{text!r} is not of the form NAME=int8|uint8:SCALE[,ZERO_POINT]")
-    name, data_type, numbers_text = match.groups()
-    scale, zero_point = _scale_and_zero_point(text, numbers_text, data_type)
-    return name, InputQuantization(data_type, scale, zero_point)
-
-
 def integer_range(data_type: str) -> tuple[int, int]:
     """Lowest and highest value of an integer type: int4, uint4, int8, …, int32."""
     bits = int(data_type.lstrip("uint"))
     return (
         (0, 2**bits - 1) if data_type.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
     )
-
-
-def _scale_and_zero_point(text: str, numbers_text: str, data_type: str) -> tuple[float, int]:
-    scale_text, _, zero_text = numbers_text.partition(",")
-    scales = _floats(scale_text)
-    _check_scales(text, scales)
-    low, high = integer_range(data_type)
-    try:
-        zero_point = int(zero_text or "0")
-    except ValueError:
-        raise ValueError(f"{text!r}: the zero point {zero_text!r} is not a whole number") from None
-    if not low <= zero_point <= high:
-        raise ValueError(f"{text!r}: the zero point {zero_point} is outside {low}..{high}")
-    return scales[0], zero_point
-
-
-def _check_scales(text: str, scales: tuple[float, ...]) -> None:
-    if any(scale <= 0 for scale in scales):
-        raise ValueError(f"{text!r}: a scale must be above 0")
-
-
-def _floats(text: str) -> tuple[float, ...]:
-    try:
-        numbers = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise ValueError(f"{text!r} is not a list of numbers such as 0.5 or 1,2,3") from None
-    if not all(math.isfinite(number) for number in numbers):
-        raise ValueError(f"{text!r}: every number must be finite")
-    return numbers
-
-
-Value = TypeVar("Value")
-
-
-def no_name_twice(option: str, pairs: list[tuple[str, Value]]) -> dict[str, Value]:
-    """The pairs of a repeated option as a dict.
-
-    Raises:
-        ValueError: a name is there twice.
-    """
-    result: dict[str, Value] = {}
-    for name, value in pairs:
-        if name in result:
-            raise ValueError(f"{option} names {name!r} twice")
-        result[name] = value
-    return result

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +32,9 @@ _INTEGERS = {
     "int16": TensorProto.INT16,
     "int32": TensorProto.INT32,
 }
+_LEAST_RANK_WITH_CHANNELS = 2
+_ELEMENT_BY_ELEMENT = ("Identity", "Relu", "Sigmoid", "Clip", "LeakyRelu", "Tanh", "Cast",
+                       "QuantizeLinear", "DequantizeLinear")  # fmt: skip
 _LARGEST_FLOAT32_BELOW_2_31 = 2147483520.0
 
 
@@ -48,6 +52,33 @@ class QuantizationInfo(NamedTuple):
     zero_point: tuple[int, ...]
 
 
+def with_channel_axis(
+    model: ModelProto, name: str, quantization: OutputQuantization
+) -> OutputQuantization:
+    """The same with the axis of the channels, where one scale per channel is wanted.
+
+    That is axis 1, as a convolution has it, or the last one behind a transposition to channels
+    last. A vector has one scale.
+    """
+    if not quantization.per_channel:
+        return quantization
+    value = next(value for value in model.graph.output if value.name == name)
+    rank = len(dims_of(value) or [])
+    axis = None if rank < _LEAST_RANK_WITH_CHANNELS else 1
+    maker = {output: node for node in model.graph.node for output in node.output}
+    while axis is not None and name in maker:
+        node = maker[name]
+        if node.op_type == "Transpose":
+            order = next((list(a.ints) for a in node.attribute if a.name == "perm"), [])
+            if order == [0, *range(2, rank), 1]:
+                axis = rank - 1
+            break
+        if node.op_type not in _ELEMENT_BY_ELEMENT:
+            break
+        name = node.input[0]
+    return replace(quantization, axis=axis, per_channel=False)
+
+
 def checked_axis(value: ValueInfoProto, quantization: OutputQuantization) -> int | None:
     """The axis of the scales as 0..rank-1, None for one scale.
 
@@ -56,19 +87,19 @@ def checked_axis(value: ValueInfoProto, quantization: OutputQuantization) -> int
     """
     name, dims = value.name, dims_of(value) or []
     if value.type.tensor_type.elem_type not in _FLOATS:
-        raise ToolError(f"--quantize-output {name}: the output is not float")
+        raise ToolError(f"--output-type {name}: the output is not float")
     if quantization.axis is None:
         return None
     axis = quantization.axis + len(dims) if quantization.axis < 0 else quantization.axis
     if not 0 <= axis < len(dims):
         raise ToolError(
-            f"--quantize-output {name}: there is no axis {quantization.axis} in the shape {dims}"
+            f"--output-type {name}: there is no axis {quantization.axis} in the shape {dims}"
         )
     if dims[axis] == -1:
-        raise ToolError(f"--quantize-output {name}: axis {axis} is dynamic")
+        raise ToolError(f"--output-type {name}: axis {axis} is dynamic")
     if quantization.scales and len(quantization.scales) != dims[axis]:
         raise ToolError(
-            f"--quantize-output {name}: {len(quantization.scales)} scales for the {dims[axis]}"
+            f"--output-type {name}: {len(quantization.scales)} scales for the {dims[axis]}"
             f" entries of axis {axis}"
         )
     return axis

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The completion thread of a runtime: settles futures whose jobs ended."""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import logging
+import threading
+import time
+import weakref
+from collections.abc import Callable
+
+from hbm_runtime import _core
+from hbm_runtime._log import forward_log_lines
+from hbm_runtime.errors import HBMClosedError
+from hbm_runtime.futures import RunFuture
+
+_logger = logging.getLogger("hbm_runtime")
+_numbers = itertools.count(1)
+_PATIENCE = 5.0  # seconds for the accelerator and for callbacks when the program ends
+
+
+class _State:
+    """What the thread works on; it knows nothing of the runtime, which may go before it."""
+
+    def __init__(self) -> None:
+        self.ended = _core.EndedJobs()
+        self.pending: dict[int, RunFuture] = {}
+        self._lock = threading.Lock()
+        self._retired = False
+
+    def retire(self) -> None:
+        """Let the thread end once every future is settled."""
+        with self._lock:
+            self._retired = True
+            self._close_if_over()
+
+    def forget(self, number: int) -> None:
+        with self._lock:
+            self.pending.pop(number, None)
+            self._close_if_over()
+
+    def _close_if_over(self) -> None:
+        if self._retired and not self.pending:
+            self.ended.close()
+
+    def settle_ended(self) -> None:
+        """Run the thread."""
+        while (number := self.ended.take()) is not None:
+            future = self.pending.get(number)
+            if future is not None and future._job is not None:
+                try:
+                    future._settle()
+                except BaseException:  # Ctrl-C is for the main thread
+                    _logger.exception("a run's future could not be settled")
+            self.forget(number)
+            del future
+            forward_log_lines()
+
+
+class Completions:
+    """Keeps the unfinished futures of one runtime and settles each at its end."""
+
+    def __init__(self) -> None:
+        self._state = _State()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        weakref.finalize(self, self._state.retire).atexit = False
+        _all.add(self)
+
+    @property
+    def ended(self) -> _core.EndedJobs:
+        """Where jobs go that ended."""
+        return self._state.ended
+
+    def start(self, future: RunFuture, begin: Callable[[int], _core.Job]) -> RunFuture:
+        """Begin a job that settles the future.
+
+        Args:
+            future: Complete but for its job.
+            begin: Starts the job of this number.
+        """
+        if self._thread is None:
+            self._start_thread()
+        number = next(_numbers)
+        self._state.pending[number] = future
+        try:
+            future._job = begin(number)
+        except BaseException:
+            self._state.forget(number)
+            raise
+        if future._job.end:  # the thread may have come too early to find the job
+            future._settle()
+            self._state.forget(number)
+        return future
+
+    def cancel_all(self) -> None:
+        """Cancel every unfinished future."""
+        for future in list(self._state.pending.values()):
+            future.cancel()
+
+    def retire(self) -> None:
+        """Let the thread end once every future is settled."""
+        self._state.retire()
+
+    def join(self, timeout: float) -> None:
+        """Wait for the thread, unless it is this one."""
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+
+    def refuse_all(self) -> None:
+        """Give an error to the futures that nothing will settle any more."""
+        for future in list(self._state.pending.values()):
+            future._refuse(HBMClosedError("the program ended before the run"))
+
+    def _start_thread(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                thread = threading.Thread(
+                    target=self._state.settle_ended, name="hbm_runtime completion", daemon=True
+                )
+                thread.start()
+                self._thread = thread
+
+
+_all: weakref.WeakSet[Completions] = weakref.WeakSet()
+
+
+def _end_all() -> None:
+    """Cancel what is unfinished, while Python can still run the callbacks."""
+    everybody = list(_all)
+    for completions in everybody:
+        completions.cancel_all()
+        completions.retire()
+    end = time.monotonic() + _PATIENCE
+    for completions in everybody:
+        completions.join(max(end - time.monotonic(), 0.1))
+    if not _core.stop_jobs(_PATIENCE):
+        _logger.warning("the accelerator still holds a task at the end of the program")
+    for completions in everybody:
+        completions.refuse_all()
+
+
+atexit.register(_end_all)

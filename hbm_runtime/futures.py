@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""RunFuture: one object for threads, callbacks and asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+import time
+from collections.abc import Callable, Generator
+from typing import Any
+
+from hbm_runtime import _core
+from hbm_runtime._inputs import check_timeout
+from hbm_runtime.errors import HBMError, HBMTimeoutError
+
+Results = Any
+
+
+class RunFuture(concurrent.futures.Future[Results]):
+    """The outputs of a run that is under way; made by ``run_async``.
+
+    It is a ``concurrent.futures.Future`` (``result``, ``exception``, ``add_done_callback``,
+    ``concurrent.futures.wait``), and may be awaited on any asyncio event loop.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._job: _core.Job | None = None
+        self._take: Callable[[_core.Job], Results] | None = None
+        self._callback: Callable[[Results], object] | None = None
+        self._settling = threading.Lock()  # taken once, by who settles the future
+
+    def result(self, timeout: float | None = None) -> Results:
+        """Return what ``run`` would have returned, waiting for it.
+
+        Args:
+            timeout: Seconds to wait; the run goes on when they are over.
+
+        Raises:
+            HBMTimeoutError: The time to wait is over, or the run's own time-out is.
+            concurrent.futures.CancelledError: The run was cancelled.
+            HBMError: What ``run`` would have raised.
+        """
+        return super().result(self._wait(timeout))
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Return what ended the run instead of a result, or None, waiting for the end.
+
+        Args:
+            timeout: Seconds to wait; the run goes on when they are over.
+
+        Raises:
+            HBMTimeoutError: The time to wait is over.
+            concurrent.futures.CancelledError: The run was cancelled.
+        """
+        return super().exception(self._wait(timeout))
+
+    def cancel(self) -> bool:
+        """End the run without a result.
+
+        A task that waits never runs; one that runs is abandoned: the accelerator lets go of its
+        memory in its own time, and the model can be used at once.
+
+        Returns:
+            False if the run ended before.
+        """
+        if self._job is not None and self._job.cancel():
+            self._settle_as_cancelled()
+        return self.cancelled()
+
+    def running(self) -> bool:
+        """Return whether the run has not ended; the accelerator does not tell when it began."""
+        return not self.done()
+
+    def __await__(self) -> Generator[Any, None, Results]:
+        """Wait on the running event loop; cancelling the wait cancels the run."""
+        return asyncio.wrap_future(self).__await__()
+
+    def _wait(self, timeout: float | None) -> float | None:
+        """Wait for the run and settle the future; return what is left of the time-out."""
+        timeout = check_timeout(timeout)
+        if self.done() or self._job is None:
+            return timeout
+        start = time.monotonic()
+        self._job.wait(timeout)
+        self._settle()
+        return None if timeout is None else max(timeout - (time.monotonic() - start), 1e-3)
+
+    def _settle(self) -> None:
+        """Take over how the job ended; does nothing the second time."""
+        job = self._job
+        assert job is not None
+        if job.end == "cancelled":
+            self._settle_as_cancelled()
+            return
+        if not self._settling.acquire(blocking=False):
+            return
+        take, callback = self._take, self._callback
+        assert take is not None
+        self._take = self._callback = None  # and what they hold
+        try:
+            if job.end == "error":
+                job.raise_error()
+            result = take(job)
+            if callback is not None:
+                callback(result)
+        except BaseException as error:
+            self.set_exception(error)
+            if not isinstance(error, Exception):
+                raise  # Ctrl-C on this thread
+        else:
+            self.set_result(result)
+
+    def _settle_as_cancelled(self) -> None:
+        if self._settling.acquire(blocking=False):
+            super().cancel()
+            self.set_running_or_notify_cancel()
+            self._take = self._callback = None
+
+    def _refuse(self, error: HBMError) -> None:
+        """End a future whose job never ends by itself."""
+        if self._settling.acquire(blocking=False):
+            self.set_exception(error)
+
+
+__all__ = ["HBMTimeoutError", "RunFuture"]

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// Binds runs whose inputs and outputs stay in the same device memory.
+#include <pybind11/stl.h>
+
+#include <cstring>
+#include <memory>
+#include <utility>
+
+#include "arrays.hpp"
+#include "bindings.hpp"
+#include "core/ended_jobs.hpp"
+#include "core/input_view.hpp"
+#include "core/job.hpp"
+#include "core/layout.hpp"
+#include "device_memory.hpp"
+#include "duration.hpp"
+#include "errors.hpp"
+#include "log_lines.hpp"
+#include "requests.hpp"
+#include "waiting.hpp"
+
+namespace py = pybind11;
+
+namespace hbm::bindings {
+namespace {
+
+py::object new_buffer(const Runtime& runtime, int32_t data_type, const Layout& layout) {
+  BufferRef buffer = runtime.pool().acquire_apart(layout.byte_size);
+  // What another program left there is none of the caller's business.
+  std::memset(buffer->data(), 0, static_cast<std::size_t>(buffer->size()));
+  return to_array({std::move(buffer), data_type, layout.shape, layout.strides});
+}
+
+py::object input_buffer(const Runtime& runtime, const std::shared_ptr<Model>& model,
+                        std::size_t index, const std::vector<int64_t>& shape) {
+  const TensorInfo& info = model->info().inputs.at(index);
+  InputView view;
+  view.data_type = info.data_type;
+  view.shape = storage_shape(Extents(shape), info.data_type);
+  check_input(model->info(), info, view);
+  runtime.check_usable();
+  return new_buffer(runtime, info.data_type, input_layout(info, Extents(shape)));
+}
+
+py::object output_buffer(const Runtime& runtime, const std::shared_ptr<Model>& model,
+                         std::size_t index) {
+  const TensorInfo& info = model->info().outputs.at(index);
+  if (has_unknown(info.shape, info.strides)) {
+    throw Error(ErrorKind::kInput,
+                "model '" + model->name() + "', output '" + info.name +
+                    "': its shape is known only when a run is done, so that it cannot be bound; "
+                    "use run()",
+                {model->name(), info.name});
+  }
+  runtime.check_usable();
+  return new_buffer(runtime, info.data_type, output_layout(info, model->name()));
+}
+
+class BoundRun {
+ public:
+  // Arrays in the model's order; the inputs must be device memory that is read in place.
+  BoundRun(std::shared_ptr<Runtime> runtime, const std::shared_ptr<Plan>& plan, std::size_t index,
+           const py::list& inputs, const py::list& outputs, const Scheduling* own_scheduling)
+      : runtime_(std::move(runtime)), plan_(plan) {
+    const PlannedModel& planned = plan_->at(index);
+    const Scheduling& scheduling = own_scheduling != nullptr ? *own_scheduling : planned.scheduling;
+    timeout_ = scheduling.timeout;
+    const ModelInfo& model = planned.model->info();
+    request_.model = planned.model;
+    request_.record = planned.record;
+    request_.sched = scheduling.sched;
+    request_.max_wait = scheduling.max_wait;
+    request_.use = std::make_shared<UseMark>();
+    for (std::size_t input = 0; input < inputs.size(); ++input) {
+      const TensorInfo& info = model.inputs.at(input);
+      const auto array = inputs[input].cast<py::array>();
+      request_.inputs.push_back(view_of(array, model, info));
+      check_input(model, info, request_.inputs.back());
+      if (!strides_in_place(info, request_.inputs.back())) {
+        throw Error(ErrorKind::kInput,
+                    "model '" + model.name + "', input '" + info.name +
+                        "': the array is no device memory, or not laid out as the accelerator "
+                        "reads it; bind arrays of input_buffers() or outputs of other models",
+                    {model.name, info.name});
+      }
+    }
+    for (const py::handle output : outputs) {
+      request_.outputs.push_back(device_memory_of(output.ptr()));
+    }
+    runtime_->check({request_});
+  }
+
+  void run(std::optional<Deadline::Clock::duration> timeout) {
+    const ForwardLogLines forward;
+    without_gil(timeout ? timeout : timeout_, [this](const Deadline& deadline) {
+      runtime_->run_in_place(request_, deadline, result_);
+    });
+  }
+
+  // The job's results are of no interest: they lie in the bound outputs.
+  std::shared_ptr<Job> start(const std::shared_ptr<InFlight>& in_flight,
+                             const std::shared_ptr<EndedJobs>& sink, uint64_t number,
+                             std::optional<double> timeout, bool wait_when_full) {
+    const auto time = timeout ? to_duration(timeout) : timeout_;
+    return without_gil(time, [&](const Deadline& deadline) {
+      runtime_->check_usable();
+      request_.use->set(deadline, request_.model->name());
+      try {
+        in_flight->enter(wait_when_full, deadline);
+      } catch (...) {
+        request_.use->clear();
+        throw;
+      }
+      try {
+        return Job::start(*runtime_, {request_}, time, in_flight, sink, number);
+      } catch (...) {
+        in_flight->leave();
+        request_.use->clear();
+        throw;
+      }
+    });
+  }
+
+ private:
+  std::shared_ptr<Runtime> runtime_;
+  std::shared_ptr<Plan> plan_;
+  std::optional<Deadline::Clock::duration> timeout_;
+  Request request_;
+  RunResult result_;  // kept for its memory; guarded by the mark of use
+};
+
+constexpr const char* kRunnerName = "hbm_runtime._core.bound_runner";
+
+// A bound run and what its calls return.
+struct BoundRunner {
+  std::shared_ptr<BoundRun> bound;
+  py::object outputs;
+};
+
+PyObject* run_bound(PyObject* self, PyObject* timeout) {
+  const auto& runner = *static_cast<BoundRunner*>(PyCapsule_GetPointer(self, kRunnerName));
+  return guarded([&] {
+    const bool is_given = timeout != Py_None;
+    runner.bound->run(is_given ? to_duration(PyFloat_AsDouble(timeout)) : std::nullopt);
+    return runner.outputs;
+  });
+}
+
+PyMethodDef bound_runner_method{"bound_runner", &run_bound, METH_O,
+                                "Run with a time-out in seconds or None; the bound outputs."};
+
+py::object make_bound_runner(std::shared_ptr<BoundRun> bound, py::object outputs) {
+  auto runner = std::make_unique<BoundRunner>(BoundRunner{std::move(bound), std::move(outputs)});
+  const py::capsule self(runner.get(), kRunnerName, [](PyObject* capsule) {
+    const std::unique_ptr<BoundRunner> last(
+        static_cast<BoundRunner*>(PyCapsule_GetPointer(capsule, kRunnerName)));
+  });
+  static_cast<void>(runner.release());  // the capsule's now
+  return py::reinterpret_steal<py::object>(PyCFunction_New(&bound_runner_method, self.ptr()));
+}
+
+}  // namespace
+
+void register_bound_run(py::module_& module) {
+  module.def("input_buffer", &input_buffer, py::arg("runtime"), py::arg("model"), py::arg("index"),
+             py::arg("shape"), "Device memory for an input of that shape in elements.");
+  module.def("output_buffer", &output_buffer, py::arg("runtime"), py::arg("model"),
+             py::arg("index"), "Device memory for an output.");
+  py::class_<BoundRun, std::shared_ptr<BoundRun>>(module, "BoundRun",
+                                                  "Runs in the same device memory.")
+      .def(py::init<std::shared_ptr<Runtime>, const std::shared_ptr<Plan>&, std::size_t,
+                    const py::list&, const py::list&, const Scheduling*>(),
+           py::arg("runtime"), py::arg("plan"), py::arg("index"), py::arg("inputs"),
+           py::arg("outputs"), py::arg("scheduling"))
+      .def("runner", &make_bound_runner, py::arg("outputs"),
+           "The function that runs with a time-out and returns the outputs.")
+      .def("start", &BoundRun::start, py::arg("in_flight"), py::arg("sink"), py::arg("number"),
+           py::arg("timeout"), py::arg("wait_when_full"));
+}
+
+}  // namespace hbm::bindings

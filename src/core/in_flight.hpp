@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// How many asynchronous runs of one runtime may be unfinished at once.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <mutex>
+#include <string>
+
+#include "deadline.hpp"
+#include "error.hpp"
+
+namespace hbm {
+
+class InFlight {
+ public:
+  explicit InFlight(std::size_t limit) : limit_(limit) {}
+
+  // Throws Error(kBusy) at once if `wait` is false, Error(kTimeout) at the deadline otherwise,
+  // and Error(kClosed) once it is closed.
+  void enter(bool wait, const Deadline& deadline) {
+    std::unique_lock lock(mutex_);
+    while (!closed_ && count_ >= limit_) {
+      if (!wait || deadline.passed()) {
+        throw Error(wait ? ErrorKind::kTimeout : ErrorKind::kBusy,
+                    std::to_string(limit_) + " runs (max_in_flight) are unfinished" +
+                        (wait ? ", and the deadline passed before one was done"
+                              : "; try again later, or pass when_full=\"wait\""));
+      }
+      left_.wait_for(lock, deadline.slice());
+      lock.unlock();
+      deadline.look_up();
+      lock.lock();
+    }
+    if (closed_) throw Error(ErrorKind::kClosed, "the runtime is closed");
+    ++count_;
+  }
+  void leave() noexcept {
+    {
+      const std::lock_guard lock(mutex_);
+      --count_;
+    }
+    left_.notify_all();
+  }
+  // Refuses new runs, also those that wait.
+  void close() noexcept {
+    {
+      const std::lock_guard lock(mutex_);
+      closed_ = true;
+    }
+    left_.notify_all();
+  }
+  // False when runs are left at the deadline.
+  [[nodiscard]] bool wait_until_empty(const Deadline& deadline) {
+    std::unique_lock lock(mutex_);
+    while (count_ > 0) {
+      if (deadline.passed()) return false;
+      left_.wait_for(lock, deadline.slice());
+      lock.unlock();
+      deadline.look_up();
+      lock.lock();
+    }
+    return true;
+  }
+  [[nodiscard]] std::size_t count() const {
+    const std::lock_guard lock(mutex_);
+    return count_;
+  }
+
+ private:
+  const std::size_t limit_;
+  mutable std::mutex mutex_;
+  std::condition_variable left_;
+  std::size_t count_ = 0;
+  bool closed_ = false;
+};
+
+}  // namespace hbm
