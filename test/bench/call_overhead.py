@@ -29,7 +29,9 @@ def measure(effort: Effort, folder: Path) -> Section:
     """Every line of the table."""
     rt = null_runtime.open_runtime(folder)
     given = null_runtime.inputs()
-    binding = rt.bind(inputs=given)
+    binding = rt.bind()
+    for name, array in given.items():
+        binding.inputs[name][...] = array
 
     def run() -> object:
         return rt.run(given)

@@ -143,7 +143,10 @@ class Worker:
     def _submit_bound(self) -> None:
         """A binding that nobody but its future holds."""
         kind, number = self._random.choice(KINDS), self._shared.numbers.take()
-        binding = self._shared.rt.bind(kind.name, inputs=kind.make_inputs(number))
+        buffers = self._shared.rt.input_buffers(kind.name)
+        for array in buffers.values():
+            array[...] = number
+        binding = self._shared.rt.bind(kind.name, inputs=buffers)
         self._pending.append(Pending(kind, number, binding.run_async(timeout=self._timeout())))
 
     # Ends of runs.
