@@ -68,7 +68,6 @@ std::shared_ptr<Job> Job::start(const Runtime& runtime, const std::vector<Reques
   const PlaceRequest place =
       place_for(requests.data(), requests.size(), runtime.library()->core_count());
   job->turn_ = std::make_unique<Turn>(place, *job);
-  if (timeout) dispatcher.expire_at(called + *timeout, job);
   job->self_ = job;
   job->count_waiting(1);
   if (admission.enter(*job->turn_)) {
@@ -76,6 +75,8 @@ std::shared_ptr<Job> Job::start(const Runtime& runtime, const std::vector<Reques
   } else if (place.max_wait) {
     dispatcher.look_at_ages();
   }
+  // Last: a deadline that passed already ends the job on the dispatcher's thread at once.
+  if (timeout) dispatcher.expire_at(called + *timeout, job);
   return job;
 }
 
