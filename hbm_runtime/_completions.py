@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import itertools
 import logging
 import threading
@@ -85,6 +86,7 @@ class Completions:
             self._start_thread()
         number = next(_numbers)
         self._state.pending[number] = future
+        future._forget = functools.partial(self._state.forget, number)
         try:
             future._job = begin(number)
         except BaseException:

@@ -29,6 +29,7 @@ class RunFuture(concurrent.futures.Future[Results]):
         self._job: _core.Job | None = None
         self._take: Callable[[_core.Job], Results] | None = None
         self._callback: Callable[[Results], object] | None = None
+        self._forget: Callable[[], object] | None = None
         self._settling = threading.Lock()  # taken once, by who settles the future
 
     def result(self, timeout: float | None = None) -> Results:
@@ -83,8 +84,10 @@ class RunFuture(concurrent.futures.Future[Results]):
         if self.done() or self._job is None:
             return timeout
         start = time.monotonic()
-        self._job.wait(timeout)
+        ended_here = self._job.wait(timeout)
         self._settle()
+        if ended_here and self._forget is not None:
+            self._forget()  # the completion thread is not told of this end
         return None if timeout is None else max(timeout - (time.monotonic() - start), 1e-3)
 
     def _settle(self) -> None:

@@ -210,8 +210,7 @@ class Worker:
             pending.cancelled = pending.cancelled or said
             if said and not pending.future.cancelled():
                 self._shared.record.violation("cancel() said True and the future is not cancelled")
-            if not said and not pending.future.done():
-                self._shared.record.violation("cancel() said False and the future has not ended")
+            # After False it ends with a result or an error: `_finish` looks at that.
 
     def _forget(self) -> None:
         """Nobody waits for this one."""
@@ -324,11 +323,14 @@ class Worker:
             kind, number = self._random.choice(KINDS), self._shared.numbers.take()
             future = rt.run_async(kind.make_inputs(number), kind.name)
             started.append(Pending(kind, number, future))
-        rt.close(timeout=self._random.choice((None, 0.0, 0.001, PATIENCE_S)))
+        patience = self._random.choice((None, 0.0, 0.001, PATIENCE_S))
+        rt.close(timeout=patience)
         rt.close()
         if not rt.closed:
             record.violation("not closed after close()")
         for pending in started:
+            # Cancelled when the patience was over.
+            pending.cancelled = patience is not None and pending.future.cancelled()
             if not pending.future.done():
                 record.violation("a future had not ended when close() returned")
             self._finish(pending)
