@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 from hbm_runtime import model_file
 from hbm_runtime.errors import HBMInputError, HBMModelError
@@ -96,6 +95,4 @@ def explain_refusal(path: str, error: HBMModelError, is_simulator: bool) -> HBMM
     why = model_file.why_unreadable(path) if is_simulator else None
     if why is None:
         return error
-    return HBMModelError(
-        why, call=error.call, status=-600002, status_name="HB_UCP_MODEL_INVALID"
-    )
+    return HBMModelError(why, call=error.call, status=-600002, status_name="HB_UCP_MODEL_INVALID")

@@ -23,7 +23,7 @@ from hbm_runtime._calls import (
     items_of,
     the_input,
 )
-from hbm_runtime._completions import Completions
+from hbm_runtime._completions import PATIENCE, Completions
 from hbm_runtime._device_buffers import input_buffers, output_buffers
 from hbm_runtime._inputs import check_count, check_model_name, check_timeout, the_model
 from hbm_runtime._library import open_library
@@ -526,6 +526,7 @@ class HB_HBMRuntime(Metadata):
                 self._completions.cancel_all()
         finally:
             self._completions.retire()
+            self._completions.join(None if time_out is None else PATIENCE)
             self._runtime.close()
             forward_log_lines()
 
