@@ -145,7 +145,7 @@ class Runtime:
     def forget(self, model: str) -> None:
         """Leave a model out of the statistics."""
     def plain_runner(self, plan: Plan) -> typing.Any:
-        """The function that runs an input of a usual form, and returns NotImplemented for others."""
+        """The function that runs inputs of usual forms; NotImplemented for others."""
     def reset_statistics(self) -> None: ...
     def run(
         self,
@@ -153,7 +153,7 @@ class Runtime:
         items: list[typing.Any],
         timeout: typing.SupportsFloat | typing.SupportsIndex | None = None,
     ) -> tuple[typing.Any, ...]:
-        """Run (model index, arrays, Scheduling or None) tuples together; timeout in seconds. Returns ({model: {output: array}}, {model: (queue, copy in, execute, copy out)} in ns)."""
+        """Run (model index, arrays, Scheduling or None) tuples: (outputs, times in ns)."""
     def statistics(self) -> dict[str, typing.Any]:
         """Counts and times so far, see hbm_runtime.statistics."""
     @property
