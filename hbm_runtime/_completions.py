@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import atexit
+import concurrent.futures
 import functools
 import itertools
 import logging
@@ -105,6 +106,14 @@ class Completions:
     def retire(self) -> None:
         """Let the thread end once every future is settled."""
         self._state.retire()
+
+    def wait_for_settled(self, timeout: float | None) -> None:
+        """Wait until every future is settled, but for what this very thread is settling."""
+        me = threading.get_ident()
+        if self._thread is None or self._thread.ident == me:
+            return
+        others = [future for future in list(self._state.pending.values()) if future._settler != me]
+        concurrent.futures.wait(others, timeout)
 
     def join(self, timeout: float) -> None:
         """Wait for the thread, unless it is this one."""

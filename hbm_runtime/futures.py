@@ -31,6 +31,7 @@ class RunFuture(concurrent.futures.Future[Results]):
         self._callback: Callable[[Results], object] | None = None
         self._forget: Callable[[], object] | None = None
         self._settling = threading.Lock()  # taken once, by who settles the future
+        self._settler = 0  # identity of that thread
 
     def result(self, timeout: float | None = None) -> Results:
         """Return what ``run`` would have returned, waiting for it.
@@ -99,6 +100,7 @@ class RunFuture(concurrent.futures.Future[Results]):
             return
         if not self._settling.acquire(blocking=False):
             return
+        self._settler = threading.get_ident()
         take, callback = self._take, self._callback
         assert take is not None
         self._take = self._callback = None  # and what they hold

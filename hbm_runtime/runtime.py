@@ -38,6 +38,8 @@ from hbm_runtime.futures import RunFuture
 from hbm_runtime.statistics import Statistics, from_snapshot
 from hbm_runtime.trace import MAX_RUNS, Trace
 
+_MOMENT_S = 1.0  # for futures whose runs have ended
+
 Array = npt.NDArray[Any]
 Inputs = Array | Mapping[str, Array | Mapping[str, Array]]
 PathLike = Union[str, "os.PathLike[str]"]
@@ -512,9 +514,11 @@ class HB_HBMRuntime(Metadata):
 
         Args:
             timeout: Seconds to wait for asynchronous runs, which are then cancelled; None waits
-                as long as they take.
+                as long as they take. Afterwards every future has ended, unless its callback is
+                still running or is what called this.
         """
         time_out = check_timeout(timeout)
+        end = None if time_out is None else time.monotonic() + time_out
         with self._closing:
             if self._closed:
                 return
@@ -526,6 +530,8 @@ class HB_HBMRuntime(Metadata):
                 self._completions.cancel_all()
         finally:
             self._completions.retire()
+            left = None if end is None else max(end - time.monotonic(), _MOMENT_S)
+            self._completions.wait_for_settled(left)
             self._runtime.close()
             forward_log_lines()
 

@@ -147,7 +147,12 @@ class Worker:
         for array in buffers.values():
             array[...] = number
         binding = self._shared.rt.bind(kind.name, inputs=buffers)
-        self._pending.append(Pending(kind, number, binding.run_async(timeout=self._timeout())))
+        try:
+            future = binding.run_async(timeout=self._timeout())
+        except HBMTimeoutError as error:
+            self._shared.record.error(error, DOCUMENTED)
+        else:
+            self._pending.append(Pending(kind, number, future))
 
     # Ends of runs.
 
