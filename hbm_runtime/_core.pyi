@@ -11,7 +11,6 @@ import numpy.typing
 
 __all__: list[str] = [
     "BoundRun",
-    "DeviceMemory",
     "EndedJobs",
     "Histogram",
     "InFlight",
@@ -58,12 +57,6 @@ class Library:
     @property
     def ucp_version(self) -> str:
         """Version of libhbucp.so."""
-
-class DeviceMemory:
-    """Device memory that arrays are views of."""
-    @staticmethod
-    def __new__(type, *args, **kwargs):
-        """Create and return a new object.  See help(type) for accurate signature."""
 
 class TensorInfo:
     """One input or output of a model."""
@@ -159,7 +152,7 @@ class Runtime:
         plan: Plan,
         items: list[typing.Any],
         timeout: typing.SupportsFloat | typing.SupportsIndex | None = None,
-    ) -> tuple[dict[str, typing.Any], dict]:
+    ) -> tuple[typing.Any, ...]:
         """Run (model index, arrays, Scheduling or None) tuples together; timeout in seconds. Returns ({model: {output: array}}, {model: (queue, copy in, execute, copy out)} in ns)."""
     def statistics(self) -> dict[str, typing.Any]:
         """Counts and times so far, see hbm_runtime.statistics."""
@@ -228,7 +221,7 @@ class BoundRun:
         index: typing.SupportsInt | typing.SupportsIndex,
         inputs: list[typing.Any],
         outputs: list[typing.Any],
-        scheduling: Scheduling,
+        scheduling: Scheduling | None,
     ) -> None: ...
     def runner(self, outputs: typing.Any) -> typing.Any:
         """The function that runs with a time-out and returns the outputs."""

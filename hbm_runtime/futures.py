@@ -15,6 +15,12 @@ from hbm_runtime._inputs import check_timeout
 from hbm_runtime.errors import HBMError, HBMTimeoutError
 
 Results = Any
+_here = threading.local()
+
+
+def is_settling_here() -> bool:
+    """Return whether this thread is in a callback of a future."""
+    return getattr(_here, "settling", 0) > 0
 
 
 class RunFuture(concurrent.futures.Future[Results]):
@@ -31,7 +37,6 @@ class RunFuture(concurrent.futures.Future[Results]):
         self._callback: Callable[[Results], object] | None = None
         self._forget: Callable[[], object] | None = None
         self._settling = threading.Lock()  # taken once, by who settles the future
-        self._settler = 0  # identity of that thread
 
     def result(self, timeout: float | None = None) -> Results:
         """Return what ``run`` would have returned, waiting for it.
@@ -85,10 +90,8 @@ class RunFuture(concurrent.futures.Future[Results]):
         if self.done() or self._job is None:
             return timeout
         start = time.monotonic()
-        ended_here = self._job.wait(timeout)
+        self._job.wait(timeout)
         self._settle()
-        if ended_here and self._forget is not None:
-            self._forget()  # the completion thread is not told of this end
         return None if timeout is None else max(timeout - (time.monotonic() - start), 1e-3)
 
     def _settle(self) -> None:
@@ -100,10 +103,10 @@ class RunFuture(concurrent.futures.Future[Results]):
             return
         if not self._settling.acquire(blocking=False):
             return
-        self._settler = threading.get_ident()
         take, callback = self._take, self._callback
         assert take is not None
         self._take = self._callback = None  # and what they hold
+        _here.settling = getattr(_here, "settling", 0) + 1
         try:
             if job.end == "error":
                 job.raise_error()
@@ -116,12 +119,21 @@ class RunFuture(concurrent.futures.Future[Results]):
                 raise  # Ctrl-C on this thread
         else:
             self.set_result(result)
+        finally:
+            _here.settling -= 1
+            self._let_go()
 
     def _settle_as_cancelled(self) -> None:
         if self._settling.acquire(blocking=False):
             super().cancel()
             self.set_running_or_notify_cancel()
             self._take = self._callback = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Tell the runtime, which has kept the future until now."""
+        if self._forget is not None:
+            self._forget()
 
     def _refuse(self, error: HBMError) -> None:
         """End a future whose job never ends by itself."""

@@ -23,7 +23,7 @@ from hbm_runtime._calls import (
     items_of,
     the_input,
 )
-from hbm_runtime._completions import Completions
+from hbm_runtime._completions import PATIENCE, Completions
 from hbm_runtime._device_buffers import input_buffers, output_buffers
 from hbm_runtime._inputs import check_count, check_model_name, check_timeout, the_model
 from hbm_runtime._library import open_library
@@ -37,8 +37,6 @@ from hbm_runtime.errors import HBMClosedError, HBMInputError
 from hbm_runtime.futures import RunFuture
 from hbm_runtime.statistics import Statistics, from_snapshot
 from hbm_runtime.trace import MAX_RUNS, Trace
-
-_MOMENT_S = 1.0  # for futures whose runs have ended
 
 Array = npt.NDArray[Any]
 Inputs = Array | Mapping[str, Array | Mapping[str, Array]]
@@ -514,11 +512,9 @@ class HB_HBMRuntime(Metadata):
 
         Args:
             timeout: Seconds to wait for asynchronous runs, which are then cancelled; None waits
-                as long as they take. Afterwards every future has ended, unless its callback is
-                still running or is what called this.
+                as long as they take.
         """
         time_out = check_timeout(timeout)
-        end = None if time_out is None else time.monotonic() + time_out
         with self._closing:
             if self._closed:
                 return
@@ -530,8 +526,7 @@ class HB_HBMRuntime(Metadata):
                 self._completions.cancel_all()
         finally:
             self._completions.retire()
-            left = None if end is None else max(end - time.monotonic(), _MOMENT_S)
-            self._completions.wait_for_settled(left)
+            self._completions.join(None if time_out is None else PATIENCE)
             self._runtime.close()
             forward_log_lines()
 
