@@ -70,10 +70,13 @@ include("${CMAKE_CURRENT_LIST_DIR}/fuzz.cmake")
 
 # What `make bench` measures with, and the test of it.
 add_subdirectory("${HBM_TEST_DIR}/bench" "${CMAKE_CURRENT_BINARY_DIR}/bench_objects")
-hbm_test(null_backend_test
-  "${HBM_TEST_DIR}/bench/null_backend/null_backend_test.cpp"
-  "${HBM_TEST_DIR}/cpp/allocation_count.cpp")
-target_compile_definitions(null_backend_test PRIVATE
-  "HBM_NULL_BACKEND_DIR=\"${HBM_NULL_BACKEND_DIR}\"")
-target_link_libraries(null_backend_test PRIVATE hbm_core)
-add_dependencies(null_backend_test hbm_null_dnn hbm_null_ucp)
+function(hbm_null_backend_test name)
+  hbm_test(${name} ${ARGN} "${HBM_TEST_DIR}/cpp/allocation_count.cpp")
+  target_compile_definitions(${name} PRIVATE "HBM_NULL_BACKEND_DIR=\"${HBM_NULL_BACKEND_DIR}\"")
+  target_link_libraries(${name} PRIVATE hbm_core)
+  add_dependencies(${name} hbm_null_dnn hbm_null_ucp)
+endfunction()
+hbm_null_backend_test(null_backend_test
+  "${HBM_TEST_DIR}/bench/null_backend/null_backend_test.cpp")
+hbm_null_backend_test(allocation_test "${HBM_TEST_DIR}/cpp/bound_run_allocation_test.cpp")
+set_target_properties(allocation_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${HBM_BENCH_DIR}")

@@ -49,15 +49,14 @@ def held_once_settled(expected: Held) -> Held:
 
 
 def resident_kib() -> int:
-    """Memory of this process alone, after everything unused went back to the system.
+    """Resident memory that this process allocated, after everything unused went back.
 
-    Private pages only: shared ones come and go with other processes. glibc keeps freed memory in
-    its arenas; malloc_trim gives it back, so that what remains is in use.
+    Pages of files are left out: the system drops and reads them as it likes. glibc keeps freed
+    memory in its arenas; malloc_trim gives it back, so that what remains is in use.
     """
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
-    total = 0
-    for line in Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines():
-        if line.startswith(("Private_Clean:", "Private_Dirty:")):
-            total += int(line.split()[1])
-    return total
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1])
+    raise OSError("/proc/self/status has no RssAnon")

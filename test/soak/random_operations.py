@@ -31,7 +31,8 @@ THREADS = 8
 PHASES = 20
 WARM_UP_PHASES = 8
 MOST_GROWTH = 0.01  # of the resident memory after warm-up
-MOST_DELAYS = 200
+MOST_DISTURBED = 200
+MAX_IN_FLIGHT = 32  # few enough that callers meet the limit
 
 
 def main() -> int:
@@ -72,9 +73,9 @@ def soak(folder: Path, seed: int, operations: int, check_memory: bool) -> list[s
         for kind in KINDS:
             rt.run_many([kind.make_inputs(1)] * 16, kind.name)
     before = held()
-    delay_some_runs(seed, operations)
+    disturb_some_runs(seed, operations)
     resident: list[int] = []
-    with HB_HBMRuntime(model_file) as rt:
+    with HB_HBMRuntime(model_file, max_in_flight=MAX_IN_FLIGHT) as rt:
         shared = Shared(rt, model_file, extra_file, numbers, record)
         workers = [Worker(shared, f"{seed} {index}") for index in range(THREADS)]
         works = [*(worker.work for worker in workers), LoopWorker(shared, f"{seed} loop").work]
@@ -82,7 +83,7 @@ def soak(folder: Path, seed: int, operations: int, check_memory: bool) -> list[s
             side_by_side(works, max(1, operations // PHASES // len(works)), f"soak{phase}", record)
             resident.append(resident_kib())
         del shared, workers, works
-    delay_some_runs(seed, 0)
+    disturb_some_runs(seed, 0)
     after = held_once_settled(before)
 
     problems = list(record.violations)
@@ -117,11 +118,15 @@ def side_by_side(works: list[Callable[[int], None]], count: int, name: str, reco
         thread.join()
 
 
-def delay_some_runs(seed: int, operations: int) -> None:
-    """Lets some runs from now on come late on the simulator; none for 0 operations."""
-    chosen = random.Random(f"{seed} delays")
-    runs = sorted(chosen.sample(range(1, operations + 1), k=min(MOST_DELAYS, operations // 50)))
-    rules = ";".join(f"run@{run}=delay:{chosen.randint(1, 40)}" for run in runs)
+def disturb_some_runs(seed: int, operations: int) -> None:
+    """Lets some runs from now on come late or fail on the simulator; none for 0 operations."""
+    chosen = random.Random(f"{seed} disturbed")
+    count = min(MOST_DISTURBED, operations // 50)
+    rules = ";".join(
+        f"run@{run}="
+        + (f"delay:{chosen.randint(1, 40)}" if chosen.random() < 0.7 else "TASK_RUN_FAILED")
+        for run in sorted(chosen.sample(range(1, operations + 1), k=count))
+    )
     set_faults = ctypes.CDLL(str(_library.SIMULATOR_FOLDER / "libhbucp.so")).hbSimSetFaults
     if set_faults(rules.encode()) != 0:
         raise ValueError(f"the simulator refused the rules {rules}")

@@ -24,7 +24,7 @@ from hbm_runtime import (
     HBMTaskError,
     HBMTimeoutError,
 )
-from soak.expectations import EXTRA, KINDS, SUMS, Array, Kind, Numbers
+from soak.expectations import EXTRA, KINDS, SLOW, SUMS, Array, Kind, Numbers
 from soak.record import DOCUMENTED, CallbackRefusal, Record
 
 PATIENCE_S = 60.0  # nothing may take that long
@@ -82,6 +82,7 @@ class Worker:
             self._run_many: 2,
             self._forget: 2,
             self._run_several_models: 2,
+            self._burst: 1,
             self._look_at_statistics: 1,
             self._set_scheduling: 1,
             self._load_and_unload: 1,
@@ -130,6 +131,19 @@ class Worker:
             inputs.clear()
         self._pending.append(pending)
 
+    def _burst(self) -> None:
+        """More at once than may be under way: what does not fit is refused at once."""
+        for _ in range(2 * MOST_PENDING):
+            number = self._shared.numbers.take()
+            try:
+                future = self._shared.rt.run_async(
+                    SLOW.make_inputs(number), SLOW.name, when_full="raise"
+                )
+            except HBMBusyError as error:
+                self._shared.record.error(error, DOCUMENTED)
+                return
+            self._pending.append(Pending(SLOW, number, future))
+
     def _callback(self, pending: Pending) -> Callable[[Any], None]:
         def callback(result: Mapping[str, Model]) -> None:
             problem = pending.kind.check(pending.number, result[pending.kind.name])
@@ -147,7 +161,12 @@ class Worker:
         for array in buffers.values():
             array[...] = number
         binding = self._shared.rt.bind(kind.name, inputs=buffers)
-        self._pending.append(Pending(kind, number, binding.run_async(timeout=self._timeout())))
+        try:
+            future = binding.run_async(timeout=self._timeout())
+        except HBMTimeoutError as error:
+            self._shared.record.error(error, DOCUMENTED)
+        else:
+            self._pending.append(Pending(kind, number, future))
 
     # Ends of runs.
 
