@@ -65,11 +65,11 @@ py::object make_plain_runner(std::shared_ptr<Runtime> runtime, std::shared_ptr<P
 }  // namespace
 
 void register_runtime(py::module_& module) {
-  py::class_<Runtime, std::shared_ptr<Runtime>> runtime(module, "Runtime", "Runs models.");
+  py::class_<Runtime, std::shared_ptr<Runtime>> runtime_class(module, "Runtime", "Runs models.");
   py::class_<Plan, std::shared_ptr<Plan>>(module, "Plan", "Models with how they are scheduled.")
       .def(py::init<const Runtime&, const py::list&>(), py::arg("runtime"), py::arg("entries"),
            "From (Model, Scheduling) tuples.");
-  runtime
+  runtime_class
       .def(py::init([](const std::shared_ptr<Library>& library) {
              return std::make_shared<Runtime>(library);
            }),

@@ -8,6 +8,29 @@
 #include "dispatcher.hpp"
 
 namespace hbm {
+namespace {
+
+// Clears the marks of use of requests that no run took over.
+class UsesToClear {
+ public:
+  explicit UsesToClear(const std::vector<Request>& requests) : requests_(requests) {}
+  UsesToClear(const UsesToClear&) = delete;
+  UsesToClear& operator=(const UsesToClear&) = delete;
+  ~UsesToClear() {
+    for (std::size_t index = taken_; index < requests_.size(); ++index) {
+      if (requests_[index].use != nullptr) requests_[index].use->clear();
+    }
+  }
+  // The run of the next request clears its mark from now on.
+  void leave_to_run() noexcept { ++taken_; }
+
+ private:
+  const std::vector<Request>& requests_;
+  std::size_t taken_ = 0;
+};
+
+}  // namespace
+
 class Job::Turn final : public Admission::Waiter {
  public:
   Turn(const PlaceRequest& request, Job& job) : Waiter(request), job_(job) {}
@@ -38,6 +61,7 @@ std::shared_ptr<Job> Job::start(const Runtime& runtime, const std::vector<Reques
                                 std::shared_ptr<InFlight> in_flight, std::shared_ptr<JobSink> sink,
                                 uint64_t number) {
   const auto called = Deadline::Clock::now();
+  UsesToClear uses(requests);
   runtime.check(requests);
   Admission& admission = Admission::of_process();
   if (requests.size() > admission.limit()) {
@@ -55,6 +79,7 @@ std::shared_ptr<Job> Job::start(const Runtime& runtime, const std::vector<Reques
     for (std::size_t index = 0; index < requests.size(); ++index) {
       Part& part = job->parts_[index];
       part.run = RunLease(runtime.library(), requests[index].model);
+      uses.leave_to_run();
       part.run->set_inputs(runtime.pool(), requests[index]);
     }
   } catch (const Error& error) {
@@ -68,7 +93,6 @@ std::shared_ptr<Job> Job::start(const Runtime& runtime, const std::vector<Reques
   const PlaceRequest place =
       place_for(requests.data(), requests.size(), runtime.library()->core_count());
   job->turn_ = std::make_unique<Turn>(place, *job);
-  if (timeout) dispatcher.expire_at(called + *timeout, job);
   job->self_ = job;
   job->count_waiting(1);
   if (admission.enter(*job->turn_)) {
@@ -76,6 +100,8 @@ std::shared_ptr<Job> Job::start(const Runtime& runtime, const std::vector<Reques
   } else if (place.max_wait) {
     dispatcher.look_at_ages();
   }
+  // Not before: the job could end while it is still being made.
+  if (timeout) dispatcher.expire_at(called + *timeout, job);
   return job;
 }
 
@@ -160,6 +186,7 @@ void Job::finish(bool tell_sink) noexcept {
 }
 
 bool Job::wait(const Deadline& deadline) {
+  library_->check_usable();  // in a forked child nothing would ever end it
   std::unique_lock lock(mutex_);
   ++waiting_;
   // Whoever leaves must not leave a finished job behind that only it was told of.
