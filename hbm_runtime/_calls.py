@@ -72,6 +72,13 @@ def check_flag(value: object, what: str) -> bool:
     return bool(value)
 
 
+def check_callback(callback: Any) -> Any:
+    """Return what is called with a run's results, if anything is."""
+    if callback is not None and not callable(callback):
+        raise HBMInputError(f"callback: expected a function or None, got {shown(callback)}")
+    return callback
+
+
 def check_when_full(when_full: object) -> bool:
     """Return whether to wait when too many runs are unfinished."""
     if when_full not in ("wait", "raise"):

@@ -7,6 +7,7 @@ import atexit
 import functools
 import itertools
 import logging
+import os
 import threading
 import time
 import weakref
@@ -28,7 +29,7 @@ class _State:
     def __init__(self) -> None:
         self.ended = _core.EndedJobs()
         self.pending: dict[int, RunFuture] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a garbage collection in it may call retire()
         self._retired = False
 
     def retire(self) -> None:
@@ -66,8 +67,13 @@ class Completions:
         self._state = _State()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._process = os.getpid()
         weakref.finalize(self, self._state.retire).atexit = False
         _all.add(self)
+
+    def is_own_process(self) -> bool:
+        """Whether this is not a forked child, where nothing ends any more."""
+        return os.getpid() == self._process
 
     @property
     def ended(self) -> _core.EndedJobs:
@@ -130,7 +136,7 @@ _all: weakref.WeakSet[Completions] = weakref.WeakSet()
 
 def _end_all() -> None:
     """Cancel what is unfinished, while Python can still run the callbacks."""
-    everybody = list(_all)
+    everybody = [completions for completions in _all if completions.is_own_process()]
     for completions in everybody:
         completions.cancel_all()
         completions.retire()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy.typing as npt
 
 from hbm_runtime import _core
+from hbm_runtime._calls import check_callback
 from hbm_runtime._completions import Completions
 from hbm_runtime._inputs import check_timeout
 from hbm_runtime.futures import RunFuture
@@ -93,7 +94,7 @@ class Binding:
         time = check_timeout(timeout)
         future = RunFuture()
         future._take = lambda job: self._outputs
-        future._callback = callback
+        future._callback = check_callback(callback)
 
         def begin(number: int, wait: bool) -> _core.Job:
             return self._bound.start(self._in_flight, self._completions.ended, number, time, wait)

@@ -35,8 +35,9 @@ class RunFuture(concurrent.futures.Future[Results]):
         self._job: _core.Job | None = None
         self._take: Callable[[_core.Job], Results] | None = None
         self._callback: Callable[[Results], object] | None = None
-        self._forget: Callable[[], object] | None = None
         self._settling = threading.Lock()  # taken once, by who settles the future
+        self._settler: int | None = None  # thread that does so at the moment
+        self._forget: Callable[[], None] | None = None  # by those who keep it until it is settled
 
     def result(self, timeout: float | None = None) -> Results:
         """Return what ``run`` would have returned, waiting for it.
@@ -49,7 +50,13 @@ class RunFuture(concurrent.futures.Future[Results]):
             concurrent.futures.CancelledError: The run was cancelled.
             HBMError: What ``run`` would have raised.
         """
-        return super().result(self._wait(timeout))
+        left = self._wait(timeout)
+        try:
+            return super().result(left)
+        except concurrent.futures.TimeoutError:
+            if self.done():  # then it is the run's own
+                raise
+            raise _not_done() from None
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return what ended the run instead of a result, or None, waiting for the end.
@@ -61,7 +68,11 @@ class RunFuture(concurrent.futures.Future[Results]):
             HBMTimeoutError: The time to wait is over.
             concurrent.futures.CancelledError: The run was cancelled.
         """
-        return super().exception(self._wait(timeout))
+        left = self._wait(timeout)
+        try:
+            return super().exception(left)
+        except concurrent.futures.TimeoutError:
+            raise _not_done() from None
 
     def cancel(self) -> bool:
         """End the run without a result.
@@ -89,8 +100,15 @@ class RunFuture(concurrent.futures.Future[Results]):
         timeout = check_timeout(timeout)
         if self.done() or self._job is None:
             return timeout
+        if self._settler == threading.get_ident():
+            raise HBMError("the callback of a run cannot wait for the future that waits for it")
         start = time.monotonic()
-        self._job.wait(timeout)
+        try:
+            self._job.wait(timeout)
+        except BaseException:
+            if self._job.end:  # Ctrl-C came when this thread had just ended the job
+                self._settle()
+            raise
         self._settle()
         return None if timeout is None else max(timeout - (time.monotonic() - start), 1e-3)
 
@@ -106,6 +124,7 @@ class RunFuture(concurrent.futures.Future[Results]):
         take, callback = self._take, self._callback
         assert take is not None
         self._take = self._callback = None  # and what they hold
+        self._settler = threading.get_ident()
         _here.settling = getattr(_here, "settling", 0) + 1
         try:
             if job.end == "error":
@@ -121,24 +140,31 @@ class RunFuture(concurrent.futures.Future[Results]):
             self.set_result(result)
         finally:
             _here.settling -= 1
-            self._let_go()
+            self._settled()
 
     def _settle_as_cancelled(self) -> None:
         if self._settling.acquire(blocking=False):
+            self._take = self._callback = None
             super().cancel()
             self.set_running_or_notify_cancel()
-            self._take = self._callback = None
-            self._let_go()
-
-    def _let_go(self) -> None:
-        """Tell the runtime, which has kept the future until now."""
-        if self._forget is not None:
-            self._forget()
+            self._settled()
 
     def _refuse(self, error: HBMError) -> None:
         """End a future whose job never ends by itself."""
         if self._settling.acquire(blocking=False):
+            self._take = self._callback = None
             self.set_exception(error)
+            self._settled()
+
+    def _settled(self) -> None:
+        self._settler = None
+        forget, self._forget = self._forget, None
+        if forget is not None:
+            forget()
+
+
+def _not_done() -> HBMTimeoutError:
+    return HBMTimeoutError("the run was not done in the time given to wait for it")
 
 
 __all__ = ["HBMTimeoutError", "RunFuture"]

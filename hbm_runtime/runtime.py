@@ -17,6 +17,7 @@ from hbm_runtime import _core
 from hbm_runtime._calls import (
     NOT_GIVEN,
     Results,
+    check_callback,
     check_flag,
     check_when_full,
     finished,
@@ -291,7 +292,7 @@ class HB_HBMRuntime(Metadata):
 
         future = RunFuture()
         future._take = take
-        future._callback = callback
+        future._callback = check_callback(callback)
         return self._start(future, begin, when_full)
 
     def run_many(
@@ -526,10 +527,13 @@ class HB_HBMRuntime(Metadata):
             if self._closed:
                 return
             self._closed = True
-        self._in_flight.close()
+        if self._completions.is_own_process():
+            self._in_flight.close()
         self._table.close()
         try:
-            if not self._in_flight.wait_until_empty(time_out):
+            if self._completions.is_own_process() and not self._in_flight.wait_until_empty(
+                time_out
+            ):
                 self._completions.cancel_all()
         finally:
             self._completions.retire()

@@ -102,21 +102,28 @@ class BoundRun {
   std::shared_ptr<Job> start(const std::shared_ptr<InFlight>& in_flight,
                              const std::shared_ptr<EndedJobs>& sink, uint64_t number,
                              std::optional<double> timeout, bool wait_when_full) {
-    const auto time = timeout ? to_duration(timeout) : timeout_;
+    auto time = timeout ? to_duration(timeout) : timeout_;
+    const auto called = Deadline::Clock::now();
     return without_gil(time, [&](const Deadline& deadline) {
       runtime_->check_usable();
-      request_.use->set(deadline, request_.model->name());
       try {
-        in_flight->enter(wait_when_full, deadline);
-      } catch (...) {
-        request_.use->clear();
+        request_.use->set(deadline, request_.model->name());
+        try {
+          in_flight->enter(wait_when_full, deadline);
+        } catch (...) {
+          request_.use->clear();
+          throw;
+        }
+      } catch (const Error& error) {
+        count_refused(request_, error);
         throw;
       }
       try {
+        // What is left of the time covers the rest.
+        if (time) *time -= Deadline::Clock::now() - called;
         return Job::start(*runtime_, {request_}, time, in_flight, sink, number);
       } catch (...) {
         in_flight->leave();
-        request_.use->clear();
         throw;
       }
     });

@@ -44,7 +44,12 @@ class PreparedJob {
     const auto called = Deadline::Clock::now();
     auto job = without_gil(time, [&](const Deadline& deadline) {
       runtime->check_usable();
-      in_flight->enter(wait_when_full, deadline);
+      try {
+        in_flight->enter(wait_when_full, deadline);
+      } catch (const Error& error) {
+        for (const Request& request : prepared_.requests) count_refused(request, error);
+        throw;
+      }
       try {
         // What is left of the time covers the rest.
         if (time) *time -= Deadline::Clock::now() - called;

@@ -74,8 +74,10 @@ Place Admission::enter(const PlaceRequest& request, const Deadline& deadline) {
   try {
     while (true) {
       lock.lock();
-      auto end = Deadline::Clock::now() + deadline.slice();
-      if (waiter.first_at_) end = std::min(end, *waiter.first_at_);
+      const auto now = Deadline::Clock::now();
+      auto end = now + deadline.slice();
+      // Once it has aged, the next place that is given back is its own.
+      if (waiter.first_at_ && *waiter.first_at_ > now) end = std::min(end, *waiter.first_at_);
       if (!waiter.granted_) waiter.wake.wait_until(lock, end);
       if (!waiter.granted_ && waiter.first_at_) grant_waiting();
       const bool granted = waiter.granted_;
@@ -125,19 +127,18 @@ void Admission::withdraw(Waiter& waiter) noexcept {
   place = std::move(waiter.place_);
 }
 
-std::optional<Deadline::Clock::time_point> Admission::next_ageing() const {
+std::optional<Deadline::Clock::time_point> Admission::review() noexcept {
   const std::lock_guard lock(mutex_);
   std::optional<Deadline::Clock::time_point> next;
   if (aged_waiters_ == 0) return next;
+  // Before granting: whoever ages meanwhile is looked at again.
+  const auto now = Deadline::Clock::now();
+  grant_waiting();
   for (const Waiter* waiter : waiters_) {
-    if (waiter->first_at_ && (!next || *waiter->first_at_ < *next)) next = waiter->first_at_;
+    if (!waiter->first_at_ || *waiter->first_at_ <= now) continue;
+    if (!next || *waiter->first_at_ < *next) next = waiter->first_at_;
   }
   return next;
-}
-
-void Admission::review() noexcept {
-  const std::lock_guard lock(mutex_);
-  grant_waiting();
 }
 
 std::size_t Admission::used() const {

@@ -95,9 +95,9 @@ class Admission {
   [[nodiscard]] Place take_place(Waiter& waiter);
   // Takes the waiter out of the queue; gives back its place if it has one.
   void withdraw(Waiter& waiter) noexcept;
-  // When the next waiting request must go first; the caller then calls review().
-  [[nodiscard]] std::optional<Deadline::Clock::time_point> next_ageing() const;
-  void review() noexcept;
+  // Grants what has aged, and tells when to call this again. Requests that have aged but find no
+  // place get the next one that is given back.
+  std::optional<Deadline::Clock::time_point> review() noexcept;
   [[nodiscard]] std::size_t used() const;
   [[nodiscard]] std::size_t waiting() const;
 

@@ -3,6 +3,7 @@
 #include "dispatcher.hpp"
 
 #include <algorithm>
+#include <new>
 
 #include "admission.hpp"
 #include "error.hpp"
@@ -26,9 +27,10 @@ void Dispatcher::check_running() {
   running_ = true;
 }
 
-void Dispatcher::expire_at(Deadline::Clock::time_point when, const std::shared_ptr<Job>& job) {
+void Dispatcher::expire_at(Deadline::Clock::time_point when,
+                           const std::shared_ptr<Job>& job) noexcept {
   bool is_next = false;
-  {
+  try {
     const std::lock_guard lock(mutex_);
     // Jobs that ended long ago would stay until then: clear them out now and then.
     const auto is_gone = [](const auto& entry) { return entry.second.expired(); };
@@ -37,6 +39,8 @@ void Dispatcher::expire_at(Deadline::Clock::time_point when, const std::shared_p
     }
     is_next = deadlines_.empty() || when < deadlines_.begin()->first;
     deadlines_.emplace(when, job);
+  } catch (const std::bad_alloc&) {
+    static_cast<void>(job->expire());  // better early than never
   }
   if (is_next) arrived_.notify_one();
 }
@@ -110,11 +114,9 @@ void Dispatcher::work() {
   while (!stopping_) {
     if (do_one(lock)) continue;
     lock.unlock();  // admission is never asked with our lock held
-    const auto next_age = Admission::of_process().next_ageing();
-    const bool due = next_age && *next_age <= Deadline::Clock::now();
-    if (due) Admission::of_process().review();
+    const auto next_age = Admission::of_process().review();
     lock.lock();
-    if (!due) sleep(lock, next_age);
+    sleep(lock, next_age);
   }
   running_ = false;
   stopped_.notify_all();

@@ -28,7 +28,7 @@ class Dispatcher {
   // Starts the thread if needed. Throws Error(kClosed) after stop().
   void check_running();
   // Ends the job then, unless it ended before.
-  void expire_at(Deadline::Clock::time_point when, const std::shared_ptr<Job>& job);
+  void expire_at(Deadline::Clock::time_point when, const std::shared_ptr<Job>& job) noexcept;
   // There is a place for the job.
   void push_ready(std::shared_ptr<Job> job) noexcept;
   // All tasks of the job are done.

@@ -13,6 +13,25 @@ namespace {
 // About what it takes to put a thread to sleep and to wake it.
 constexpr std::chrono::microseconds kSpin{30};
 
+// Clears the marks of use of requests that no run took over.
+class UsesToClear {
+ public:
+  explicit UsesToClear(const std::vector<Request>& requests) : requests_(requests) {}
+  UsesToClear(const UsesToClear&) = delete;
+  UsesToClear& operator=(const UsesToClear&) = delete;
+  ~UsesToClear() {
+    for (std::size_t index = taken_; index < requests_.size(); ++index) {
+      if (requests_[index].use != nullptr) requests_[index].use->clear();
+    }
+  }
+  // The run of the next request clears its mark from now on.
+  void leave_to_run() noexcept { ++taken_; }
+
+ private:
+  const std::vector<Request>& requests_;
+  std::size_t taken_ = 0;
+};
+
 }  // namespace
 
 class Job::Turn final : public Admission::Waiter {
@@ -45,6 +64,7 @@ std::shared_ptr<Job> Job::start(const Runtime& runtime, const std::vector<Reques
                                 std::shared_ptr<InFlight> in_flight, std::shared_ptr<JobSink> sink,
                                 uint64_t number) {
   const auto called = Deadline::Clock::now();
+  UsesToClear uses(requests);
   runtime.check(requests);
   Admission& admission = Admission::of_process();
   if (requests.size() > admission.limit()) {
@@ -62,6 +82,7 @@ std::shared_ptr<Job> Job::start(const Runtime& runtime, const std::vector<Reques
     for (std::size_t index = 0; index < requests.size(); ++index) {
       Part& part = job->parts_[index];
       part.run = RunLease(runtime.library(), requests[index].model);
+      uses.leave_to_run();
       part.run->set_inputs(runtime.pool(), requests[index], now_ns());
     }
   } catch (const Error& error) {
@@ -169,6 +190,7 @@ void Job::finish(bool tell_sink) noexcept {
 }
 
 bool Job::wait(const Deadline& deadline) {
+  library_->check_usable();  // in a forked child nothing would ever end it
   std::unique_lock lock(mutex_);
   ++waiting_;
   if (state_ != State::kEnded && !is_done()) {

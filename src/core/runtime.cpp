@@ -43,6 +43,10 @@ Outcome outcome_of(const Error& error) noexcept {
   }
 }
 
+void count_refused(const Request& request, const Error& error) noexcept {
+  if (request.record != nullptr) request.record->statistics->ended(outcome_of(error));
+}
+
 Runtime::Runtime(std::shared_ptr<const Library> library)
     : library_(std::move(library)),
       pool_(BufferPool::create(library_)),
@@ -99,10 +103,7 @@ Place enter(const Request* requests, std::size_t count, int chip_cores, const De
   try {
     return Admission::of_process().enter(place_for(requests, count, chip_cores), deadline);
   } catch (const Error& error) {
-    for (std::size_t index = 0; index < count; ++index) {
-      const auto& record = requests[index].record;
-      if (record != nullptr) record->statistics->ended(outcome_of(error));
-    }
+    for (std::size_t index = 0; index < count; ++index) count_refused(requests[index], error);
     throw;
   }
 }
@@ -142,7 +143,12 @@ void Runtime::run_in_place(const Request& request, const Deadline& deadline,
                            RunResult& result) const {
   check_usable();
   const int64_t called = now_ns();
-  request.use->set(deadline, request.model->name());
+  try {
+    request.use->set(deadline, request.model->name());
+  } catch (const Error& error) {
+    count_refused(request, error);
+    throw;
+  }
   Place place;
   std::array<RunLease, 1> runs;
   try {

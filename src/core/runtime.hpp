@@ -59,5 +59,7 @@ class Runtime {
 
 // How an error counts.
 [[nodiscard]] Outcome outcome_of(const Error& error) noexcept;
+// Counts a request that did not become a run.
+void count_refused(const Request& request, const Error& error) noexcept;
 
 }  // namespace hbm
