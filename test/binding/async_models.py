@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of asynchronous runs share: models that take a known time, and waiting for ends."""
+"""What the tests of asynchronous runs share: models of a known time, and waiting for ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ X = np.zeros((1, 4), np.float32)
 
 
 def plus_one(name: str, milliseconds: float = 0, constant: float = 1.0) -> Any:
-    """y = x + constant, [1, 4] float32; a simulated core is busy that long."""
+    """Y = x + constant, [1, 4] float32; a simulated core is busy that long."""
     return tiny_models.pack(
         tiny_models.add(constant=constant), name, latency_us=int(milliseconds * 1000)
     )

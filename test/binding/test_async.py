@@ -92,8 +92,9 @@ def test_a_dict_that_another_thread_changes_gives_results_or_input_errors(
             try:
                 y = rt.run_async(given).result()["m"]["y"]
             except (HBMInputError, RuntimeError) as error:
-                assert isinstance(error, HBMInputError) or "changed" in str(error)
-                continue
+                if isinstance(error, HBMInputError) or "changed" in str(error):
+                    continue
+                raise
             assert (y == y[0, 0]).all() and 1 <= y[0, 0] <= 7
             right += 1
     finally:
