@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ from bench.built import built
 from bench.lines import Line, Section
 from bench.simulated_models import CORES, fixed_latency, one_input, short_and_long
 from bench.timing import Effort
-from hbm_runtime import HB_HBMRuntime, _library
+from hbm_runtime import HB_HBMRuntime
 
 LATENCY_US = 5000
 CALLS_OF_LONG = 20
@@ -99,11 +98,10 @@ def abi_latency(folder: Path, effort: Effort) -> dict[str, Any]:
         RuntimeError: It failed; the text is what it said.
     """
     model = short_and_long(folder, CALLS_OF_LONG, CALL_US)
+    # It inherits the engine that hbm_runtime chose when it opened the simulator here.
     calls = max(20, effort.tail_calls // 20)
-    _library.open_library(_library.SIMULATOR_FOLDER)  # finds the engine for the program as well
     done = subprocess.run(
         [built("abi_latency"), model, str(calls)],
-        env=dict(os.environ),
         capture_output=True,
         text=True,
         timeout=TIME_LIMIT_S,
