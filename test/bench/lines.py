@@ -62,7 +62,7 @@ class Line:
         return {None: "", True: "yes", False: "no"}[self.is_met]
 
 
-COUNTED = ("copies", "allocations", "bytes")  # units of whole numbers
+COUNTED = ("copies", "allocations", "bytes", "calls")  # units of whole numbers
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from bench import (
 )
 from bench.conditions import conditions
 from bench.timing import FULL, QUICK, Effort
+from hbm_runtime import _library
 
 SECTIONS: dict[str, Callable[[Effort, Path], lines.Section]] = {
     "calls": call_overhead.measure,
@@ -53,6 +54,8 @@ def main() -> None:
     if not arguments.no_install:
         packages.install(console.print)
     packages.add_to_path()
+    # First of all libraries: the null backend's have the same names, and need nothing of it.
+    _library.open_library(_library.SIMULATOR_FOLDER)
     found = conditions()
     sections = []
     for name in arguments.only or SECTIONS:

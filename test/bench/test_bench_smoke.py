@@ -46,8 +46,10 @@ LINES = {
     "Cores and queue of the simulator": [
         *[scheduling_cost.scaling(cores) for cores in (2, 3, 4)],
         scheduling_cost.RUN_MANY,
+        scheduling_cost.BLOCKING,
         scheduling_cost.HANDOVER,
         scheduling_cost.URGENT,
+        scheduling_cost.URGENT_HANDOVER,
     ],
     "Quantisation": [
         quantization_speed.line_name(function, per, reference)
