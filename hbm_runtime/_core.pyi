@@ -10,20 +10,28 @@ import numpy
 import numpy.typing
 
 __all__: list[str] = [
+    "BoundRun",
     "DeviceMemory",
+    "EndedJobs",
     "Histogram",
+    "InFlight",
+    "Job",
     "Library",
     "Model",
     "Plan",
+    "PreparedJob",
     "Runtime",
     "Scheduling",
     "TensorInfo",
     "Trace",
     "dequantize",
     "has_log_lines",
+    "input_buffer",
     "load",
+    "output_buffer",
     "pybind11_version",
     "quantize",
+    "stop_jobs",
     "take_log_lines",
 ]
 
@@ -130,22 +138,112 @@ class Trace:
     @property
     def on(self) -> bool: ...
 
-class Plan:
-    """Models with how they are scheduled."""
-    def __init__(self, entries: list[typing.Any]) -> None:
-        """From (Model, Scheduling) tuples."""
-
 class Runtime:
     """Runs models."""
     def __init__(self, library: Library) -> None: ...
-    def plain_runner(self, arg0: Plan) -> typing.Any: ...
+    def close(self) -> None:
+        """Refuse new runs, and keep no idle device memory any longer."""
+    def count_copied_out(
+        self,
+        model: str,
+        copies: typing.SupportsInt | typing.SupportsIndex,
+        bytes: typing.SupportsInt | typing.SupportsIndex,
+    ) -> None: ...
+    def forget(self, model: str) -> None:
+        """Leave a model out of the statistics."""
+    def plain_runner(self, plan: Plan) -> typing.Any:
+        """The function that runs an input of a usual form, and returns NotImplemented for others."""
+    def reset_statistics(self) -> None: ...
     def run(
         self,
         plan: Plan,
         items: list[typing.Any],
         timeout: typing.SupportsFloat | typing.SupportsIndex | None = None,
-    ) -> dict[str, typing.Any]:
-        """Run (model index, arrays, Scheduling or None) tuples together; timeout in seconds."""
+    ) -> tuple[dict[str, typing.Any], dict]:
+        """Run (model index, arrays, Scheduling or None) tuples together; timeout in seconds. Returns ({model: {output: array}}, {model: (queue, copy in, execute, copy out)} in ns)."""
+    def statistics(self) -> dict[str, typing.Any]:
+        """Counts and times so far, see hbm_runtime.statistics."""
+    @property
+    def trace(self) -> Trace: ...
+
+class Plan:
+    """Models with how they are scheduled."""
+    def __init__(self, runtime: Runtime, entries: list[typing.Any]) -> None:
+        """From (Model, Scheduling) tuples."""
+
+class InFlight:
+    """Counts unfinished asynchronous runs."""
+    def __init__(self, limit: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    def close(self) -> None:
+        """Refuse new runs."""
+    def delivered(self) -> None:
+        """The future of an ended run is settled."""
+    def wait_until_empty(self, timeout: typing.SupportsFloat | typing.SupportsIndex | None) -> bool:
+        """Wait for them; whether none is left."""
+    @property
+    def count(self) -> int: ...
+
+class EndedJobs:
+    """Queue of ended jobs."""
+    def __init__(self) -> None: ...
+    def close(self) -> None:
+        """Let take() return."""
+    def take(self) -> int | None:
+        """Wait for the number of the next one; None once it is closed and empty."""
+
+class Job:
+    """A started asynchronous run."""
+    def cancel(self) -> bool:
+        """Whether it will end without results."""
+    def raise_error(self) -> None:
+        """Raise what ended it."""
+    def wait(self, timeout: typing.SupportsFloat | typing.SupportsIndex | None) -> bool:
+        """Wait for its end; whether this thread brought it about."""
+    @property
+    def end(self) -> str:
+        """'', 'results', 'error' or 'cancelled'."""
+
+class PreparedJob:
+    """An asynchronous run to start."""
+    def __init__(self, plan: Plan, input: typing.Any, is_items: bool) -> None: ...
+    def start(
+        self,
+        runtime: Runtime,
+        in_flight: InFlight,
+        sink: EndedJobs,
+        number: typing.SupportsInt | typing.SupportsIndex,
+        timeout: typing.SupportsFloat | typing.SupportsIndex | None,
+        wait_when_full: bool,
+        delivering: bool,
+    ) -> Job: ...
+    def take_results(self, job: Job) -> tuple[typing.Any, ...]:
+        """Once: ({model: {output: array}}, {model: (queue, copy in, execute, copy out)} in ns)."""
+    @property
+    def fits(self) -> bool:
+        """Whether the input had a usual form; if not, it cannot be started."""
+
+class BoundRun:
+    """Runs in the same device memory."""
+    def __init__(
+        self,
+        runtime: Runtime,
+        plan: Plan,
+        index: typing.SupportsInt | typing.SupportsIndex,
+        inputs: list[typing.Any],
+        outputs: list[typing.Any],
+        scheduling: Scheduling,
+    ) -> None: ...
+    def runner(self, outputs: typing.Any) -> typing.Any:
+        """The function that runs with a time-out and returns the outputs."""
+    def start(
+        self,
+        in_flight: InFlight,
+        sink: EndedJobs,
+        number: typing.SupportsInt | typing.SupportsIndex,
+        timeout: typing.SupportsFloat | typing.SupportsIndex | None,
+        wait_when_full: bool,
+        delivering: bool,
+    ) -> Job: ...
 
 def dequantize(
     stored: numpy.ndarray,
@@ -162,8 +260,21 @@ def dequantize(
 def has_log_lines() -> bool:
     """Whether take_log_lines would return anything."""
 
+def input_buffer(
+    runtime: Runtime,
+    model: Model,
+    index: typing.SupportsInt | typing.SupportsIndex,
+    shape: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+) -> typing.Any:
+    """Device memory for an input of that shape in elements."""
+
 def load(library: Library, files: collections.abc.Sequence[str]) -> tuple[typing.Any, ...]:
     """Load files together: (list of Model, list of the files' descriptions)."""
+
+def output_buffer(
+    runtime: Runtime, model: Model, index: typing.SupportsInt | typing.SupportsIndex
+) -> typing.Any:
+    """Device memory for an output."""
 
 def quantize(
     real: numpy.ndarray,
@@ -176,6 +287,9 @@ def quantize(
     zero_point: typing.Annotated[numpy.typing.ArrayLike, numpy.int32],
 ) -> None:
     """Fill `stored`, which must not overlap `real`."""
+
+def stop_jobs(patience: typing.SupportsFloat | typing.SupportsIndex) -> bool:
+    """End asynchronous runs for good; whether the accelerator let go of all."""
 
 def take_log_lines() -> list[typing.Any]:
     """Take the accelerator's log lines as (level, text); 3 is a warning, 4 an error."""
