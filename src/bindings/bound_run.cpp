@@ -101,7 +101,7 @@ class BoundRun {
   // The job's results are of no interest: they lie in the bound outputs.
   std::shared_ptr<Job> start(const std::shared_ptr<InFlight>& in_flight,
                              const std::shared_ptr<EndedJobs>& sink, uint64_t number,
-                             std::optional<double> timeout, bool wait_when_full) {
+                             std::optional<double> timeout, bool wait_when_full, bool delivering) {
     auto time = timeout ? to_duration(timeout) : timeout_;
     const auto called = Deadline::Clock::now();
     return without_gil(time, [&](const Deadline& deadline) {
@@ -109,7 +109,7 @@ class BoundRun {
       try {
         request_.use->set(deadline, request_.model->name());
         try {
-          in_flight->enter(wait_when_full, deadline);
+          in_flight->enter(wait_when_full, delivering, deadline);
         } catch (...) {
           request_.use->clear();
           throw;
@@ -183,7 +183,7 @@ void register_bound_run(py::module_& module) {
       .def("runner", &make_bound_runner, py::arg("outputs"),
            "The function that runs with a time-out and returns the outputs.")
       .def("start", &BoundRun::start, py::arg("in_flight"), py::arg("sink"), py::arg("number"),
-           py::arg("timeout"), py::arg("wait_when_full"));
+           py::arg("timeout"), py::arg("wait_when_full"), py::arg("delivering"));
 }
 
 }  // namespace hbm::bindings
