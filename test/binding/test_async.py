@@ -12,7 +12,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import simulator_live
-from async_models import X, plus_one, wait_until, wait_until_nothing_is_held
+from async_models import (
+    X,
+    plus_one,
+    wait_until,
+    wait_until_memory_is_used,
+    wait_until_nothing_is_held,
+)
 
 from hbm_runtime import HB_HBMRuntime, HBMError, HBMInputError, HBMTaskError, HBMTimeoutError
 
@@ -253,7 +259,7 @@ def test_nothing_keeps_a_future_and_its_outputs_after_the_end(
             wait_until(future.done, "the completion thread settles it")
     del future, futures
     wait_until(lambda: not any(future() for future in dead), "a future is kept")
-    wait_until(lambda: rt.stats().device_memory.used == used, "device memory is kept")
+    wait_until_memory_is_used(rt, used)
     assert rt.stats().in_flight == rt.stats().waiting == 0
 
 
