@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of asynchronous runs share: models that take a known time, and waiting for ends."""
+"""What the tests of asynchronous runs share: models that take a known time, and waits."""
 
 from __future__ import annotations
 

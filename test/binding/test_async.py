@@ -97,8 +97,11 @@ def test_a_dict_that_another_thread_changes_gives_results_or_input_errors(
         for _ in range(2000):
             try:
                 y = rt.run_async(given).result()["m"]["y"]
-            except (HBMInputError, RuntimeError) as error:
-                assert isinstance(error, HBMInputError) or "changed" in str(error)
+            except HBMInputError:  # the name was missing
+                continue
+            except RuntimeError as error:
+                if "changed size" not in str(error):  # Python's own, of an iteration
+                    raise
                 continue
             assert (y == y[0, 0]).all() and 1 <= y[0, 0] <= 7
             right += 1

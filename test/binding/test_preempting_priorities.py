@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable
 
@@ -23,7 +24,9 @@ def test_the_constants_are_priorities(save: Callable[..., str]) -> None:
 def test_models_that_cannot_be_interrupted_are_named(
     save: Callable[..., str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    rt = HB_HBMRuntime(save(plus_one("a"), plus_one("b")))
+    told = '{"MAX_TIME_PER_FC": 0}'
+    specs = [dataclasses.replace(plus_one(name), description=told) for name in ("a", "b")]
+    rt = HB_HBMRuntime(save(*specs))
     with caplog.at_level(logging.WARNING, logger="hbm_runtime"):
         rt.set_scheduling_params(priority={"a": 253})
         assert caplog.records == []
