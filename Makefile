@@ -4,7 +4,7 @@
 SHELL := bash
 FUZZ_SECONDS ?= 600
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-pythons sanitize fuzz lint bench clean
+.PHONY: help setup build demo test test-pythons sanitize fuzz lint bench soak soak-tsan clean
 
 help: ## Show this text
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,8 +37,14 @@ fuzz: build ## Fuzz the model file's reader; FUZZ_SECONDS=600 for each target
 lint: setup ## Check style and types with the pinned tools
 	@source scripts/environment.sh && python scripts/lint.py
 
-bench: build ## Measure on the simulator
-	@source scripts/environment.sh && python test/bench/run.py
+bench: build ## Measure speed beside other runtimes, as ratios; ARGS="--only calls --markdown --json FILE --quick"
+	@source scripts/environment.sh && python test/bench/run.py $(ARGS)
+
+soak: build ## 100 000 random operations from nine threads: nothing hangs, nothing leaks; ARGS="--seed N --operations N"
+	@source scripts/environment.sh && python test/soak/random_operations.py $(ARGS)
+
+soak-tsan: setup ## A shorter soak under ThreadSanitizer; ARGS as for soak
+	@source scripts/environment.sh underlay && bash test/soak/under_tsan.sh $(ARGS)
 
 clean: ## Remove all that was built (.venv stays)
 	rm -rf build install log dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

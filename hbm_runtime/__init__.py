@@ -21,6 +21,8 @@ from hbm_runtime.four_bit import pack_four_bit, unpack_four_bit
 from hbm_runtime.futures import RunFuture
 from hbm_runtime.quantization import dequantize, quantize
 from hbm_runtime.runtime import HB_HBMRuntime
+from hbm_runtime.statistics import StageTimes, Statistics
+from hbm_runtime.trace import Trace
 from hbm_runtime.types import QuantParams, SchedParam, hbDNNDataType, hbDNNQuantiType
 
 __all__ = [
@@ -41,6 +43,9 @@ __all__ = [
     "RunFuture",
     "RunResult",
     "SchedParam",
+    "StageTimes",
+    "Statistics",
+    "Trace",
     "dequantize",
     "hbDNNDataType",
     "hbDNNQuantiType",

@@ -65,7 +65,9 @@ def the_input(input: Any, named: Mapping[str, Any], call: str) -> Any:
 
 def check_flag(value: object, what: str) -> bool:
     """Return a True or False of the caller's."""
-    if not isinstance(value, (bool, np.bool_)):
+    if value is False or value is True:
+        return value
+    if not isinstance(value, np.bool_):
         raise HBMInputError(f"{what}: expected True or False, got {shown(value)}")
     return bool(value)
 

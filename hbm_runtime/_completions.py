@@ -16,11 +16,11 @@ from collections.abc import Callable
 from hbm_runtime import _core
 from hbm_runtime._log import forward_log_lines
 from hbm_runtime.errors import HBMClosedError
-from hbm_runtime.futures import RunFuture
+from hbm_runtime.futures import RunFuture, is_settling_here
 
 _logger = logging.getLogger("hbm_runtime")
 _numbers = itertools.count(1)
-_PATIENCE = 5.0  # seconds for the accelerator and for callbacks when the program ends
+PATIENCE = 5.0  # seconds for the accelerator and for callbacks when there is no time left
 
 
 class _State:
@@ -64,7 +64,6 @@ class _State:
                     future._settle()
                 except BaseException:  # Ctrl-C is for the main thread
                     _logger.exception("a run's future could not be settled")
-            self.forget(number)
             del future
             forward_log_lines()
 
@@ -108,7 +107,6 @@ class Completions:
             raise
         if future._job.end:  # the thread may have come too early to find the job
             future._settle()
-            self._state.forget(number)
         return future
 
     def refuse_new(self) -> None:
@@ -124,10 +122,10 @@ class Completions:
         """Let the thread end once every future is settled."""
         self._state.retire()
 
-    def join(self, timeout: float) -> None:
-        """Wait for the thread, unless it is this one."""
+    def join(self, timeout: float | None) -> None:
+        """Wait until all futures are settled, unless this thread is in a callback of one."""
         thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
+        if thread is not None and not is_settling_here():
             thread.join(timeout)
 
     def refuse_all(self) -> None:
@@ -155,10 +153,10 @@ def _end_all() -> None:
         completions.refuse_new()
         completions.cancel_all()
         completions.retire()
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + PATIENCE
     for completions in everybody:
         completions.join(max(end - time.monotonic(), 0.1))
-    if not _core.stop_jobs(_PATIENCE):
+    if not _core.stop_jobs(PATIENCE):
         _logger.warning("the accelerator still holds a task at the end of the program")
     for completions in everybody:
         completions.refuse_all()

@@ -11,7 +11,6 @@ import numpy.typing
 
 __all__: list[str] = [
     "BoundRun",
-    "DeviceMemory",
     "EndedJobs",
     "Histogram",
     "InFlight",
@@ -58,12 +57,6 @@ class Library:
     @property
     def ucp_version(self) -> str:
         """Version of libhbucp.so."""
-
-class DeviceMemory:
-    """Device memory that arrays are views of."""
-    @staticmethod
-    def __new__(type, *args, **kwargs):
-        """Create and return a new object.  See help(type) for accurate signature."""
 
 class TensorInfo:
     """One input or output of a model."""
@@ -152,15 +145,15 @@ class Runtime:
     def forget(self, model: str) -> None:
         """Leave a model out of the statistics."""
     def plain_runner(self, plan: Plan) -> typing.Any:
-        """The function that runs an input of a usual form, and returns NotImplemented for others."""
+        """The function that runs inputs of usual forms; NotImplemented for others."""
     def reset_statistics(self) -> None: ...
     def run(
         self,
         plan: Plan,
         items: list[typing.Any],
         timeout: typing.SupportsFloat | typing.SupportsIndex | None = None,
-    ) -> tuple[dict[str, typing.Any], dict]:
-        """Run (model index, arrays, Scheduling or None) tuples together; timeout in seconds. Returns ({model: {output: array}}, {model: (queue, copy in, execute, copy out)} in ns)."""
+    ) -> tuple[typing.Any, ...]:
+        """Run (model index, arrays, Scheduling or None) tuples: (outputs, times in ns)."""
     def statistics(self) -> dict[str, typing.Any]:
         """Counts and times so far, see hbm_runtime.statistics."""
     @property
@@ -231,7 +224,7 @@ class BoundRun:
         index: typing.SupportsInt | typing.SupportsIndex,
         inputs: list[typing.Any],
         outputs: list[typing.Any],
-        scheduling: Scheduling,
+        scheduling: Scheduling | None,
     ) -> None: ...
     def runner(self, outputs: typing.Any) -> typing.Any:
         """The function that runs with a time-out and returns the outputs."""

@@ -63,8 +63,10 @@ def check_timeout(timeout: object, what: str = "timeout", unit: str = "seconds")
 
 def check_count(value: object, what: str) -> int:
     """Return a number of at least 1."""
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= 1:
-        return int(value)
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        count = int(value)
+        if count >= 1:
+            return count
     raise HBMInputError(f"{what}: expected an int of 1 or more, got {shown(value)}")
 
 

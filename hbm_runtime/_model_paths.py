@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 from hbm_runtime import model_file
 from hbm_runtime.errors import HBMInputError, HBMModelError
@@ -72,19 +71,28 @@ def _check_path(file: object) -> str:
     return path
 
 
-def check_origin(paths: Sequence[str], is_simulator: bool) -> None:
-    """Refuse a file that was made for the other kind of accelerator.
+def check_origin(path: str, is_simulator: bool) -> None:
+    """Refuse on a board what was packed for the simulator.
 
     Raises:
-        HBMModelError: A simulator file on a board, or anything else on the simulator.
+        HBMModelError: It was.
     """
-    for path in paths:
-        if is_simulator:
-            why = model_file.why_unreadable(path)
-            if why is not None:
-                raise HBMModelError(why, status=-600002, status_name="HB_UCP_MODEL_INVALID")
-        elif model_file.is_simulator_file(path):
-            raise HBMModelError(
-                f"{path} was packed for the simulator by 'hbm pack' and holds no code for a "
-                f"board; compile the ONNX model with the vendor's toolchain, or use the simulator"
-            )
+    if not is_simulator and model_file.is_simulator_file(path):
+        raise HBMModelError(
+            f"{path} was packed for the simulator by 'hbm pack' and holds no code for a "
+            f"board; compile the ONNX model with the vendor's toolchain, or use the simulator"
+        )
+
+
+def explain_refusal(path: str, error: HBMModelError, is_simulator: bool) -> HBMModelError:
+    """Return an error that says more about a refused file, if there is more to say.
+
+    Args:
+        path: The file.
+        error: What the accelerator's refusal became.
+        is_simulator: Whether the simulator refused it: its format is known here.
+    """
+    why = model_file.why_unreadable(path) if is_simulator else None
+    if why is None:
+        return error
+    return HBMModelError(why, call=error.call, status=-600002, status_name="HB_UCP_MODEL_INVALID")

@@ -13,7 +13,7 @@ from typing import Any
 from hbm_runtime import _core
 from hbm_runtime._inputs import check_model_name
 from hbm_runtime._log import forward_log_lines
-from hbm_runtime._model_paths import check_origin
+from hbm_runtime._model_paths import check_origin, explain_refusal
 from hbm_runtime._preemption import warn_of_missing_boundaries
 from hbm_runtime._scheduling import Changes, Settings, changed
 from hbm_runtime._source_file import SourceFile
@@ -205,9 +205,12 @@ class ModelTable:
 
     def _read(self, path: str) -> tuple[SourceFile, list[_core.Model], str]:
         source = SourceFile(path)  # before the accelerator reads it: a later change is noticed
-        check_origin([path], self._library.is_simulator)
+        check_origin(path, self._library.is_simulator)
         try:
             models, descriptions = _core.load(self._library, [path])
+        except HBMModelError as error:
+            explained = explain_refusal(path, error, self._library.is_simulator)
+            raise explained from None
         finally:
             forward_log_lines()
         return source, models, descriptions[0]

@@ -15,6 +15,12 @@ from hbm_runtime._inputs import check_timeout
 from hbm_runtime.errors import HBMError, HBMTimeoutError
 
 Results = Any
+_here = threading.local()
+
+
+def is_settling_here() -> bool:
+    """Return whether this thread is in a callback of a future."""
+    return getattr(_here, "settling", 0) > 0
 
 
 class RunFuture(concurrent.futures.Future[Results]):
@@ -119,6 +125,7 @@ class RunFuture(concurrent.futures.Future[Results]):
         assert take is not None
         self._take = self._callback = None  # and what they hold
         self._settler = threading.get_ident()
+        _here.settling = getattr(_here, "settling", 0) + 1
         try:
             if job.end == "error":
                 job.raise_error()
@@ -132,6 +139,7 @@ class RunFuture(concurrent.futures.Future[Results]):
         else:
             self.set_result(result)
         finally:
+            _here.settling -= 1
             self._settled()
 
     def _settle_as_cancelled(self) -> None:

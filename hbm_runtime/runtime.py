@@ -24,7 +24,7 @@ from hbm_runtime._calls import (
     items_of,
     the_input,
 )
-from hbm_runtime._completions import Completions
+from hbm_runtime._completions import PATIENCE, Completions
 from hbm_runtime._device_buffers import input_buffers, output_buffers
 from hbm_runtime._inputs import check_count, check_model_name, check_timeout, the_model
 from hbm_runtime._library import open_library
@@ -260,22 +260,29 @@ class HB_HBMRuntime(Metadata):
             HBMMemoryError: The accelerator has no memory left for the inputs and outputs.
             HBMClosedError: The runtime was closed.
         """
-        self._check_open()
+        snapshot = self._table.snapshot
         dense, timing = check_flag(dense, "dense"), check_flag(timing, "timing")
         time_out = check_timeout(timeout)
-        snapshot = self._table.snapshot
-        changes = _changes(priority, bpu_cores, custom_id, device_id)
-        given = the_input(input, named, "run_async")
+        given = the_input(input, named, "run_async") if named or input is NOT_GIVEN else input
         prepared = None
-        if model_name is None and all(values is None for values in changes.values()):
+        if (
+            model_name is None
+            and priority is None
+            and bpu_cores is None
+            and custom_id is None
+            and device_id is None
+        ):
             prepared = _core.PreparedJob(snapshot.plan, given, False)
         if prepared is None or not prepared.fits:
+            changes = _changes(priority, bpu_cores, custom_id, device_id)
             items = items_of(snapshot, given, model_name, changes)
             prepared = _core.PreparedJob(snapshot.plan, items, True)
         ready = prepared
 
         def take(job: _core.Job) -> Results:
             results, times = ready.take_results(job)
+            if not dense and not timing:
+                return results  # type: ignore[no-any-return]
             return finished(results, times, dense, timing, self._runtime)
 
         def begin(number: int, wait: bool, delivering: bool) -> _core.Job:
@@ -531,6 +538,7 @@ class HB_HBMRuntime(Metadata):
                 self._completions.cancel_all()
         finally:
             self._completions.retire()
+            self._completions.join(None if time_out is None else PATIENCE)
             self._runtime.close()
             forward_log_lines()
 

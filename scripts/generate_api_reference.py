@@ -16,7 +16,10 @@ REFERENCE = ROOT / "doc" / "api.md"
 PACKAGE = "hbm_runtime"
 # Each with the files that it is made of, in the order in which they are best read.
 MODULES = {
-    "hbm_runtime": ("runtime", "types", "quantization", "four_bit", "errors"),
+    "hbm_runtime": (
+        *("runtime", "binding", "futures", "_calls", "types", "quantization", "four_bit"),
+        *("statistics", "trace", "_preemption", "errors"),
+    ),
     "hbm_runtime.models": ("models",),
     "hbm_runtime.image": ("image",),
     "hbm_runtime.model_file": ("spec", "reader", "writer"),

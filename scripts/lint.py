@@ -10,7 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON_FOLDERS = ("hbm_runtime", "hbm_runtime_ros", "launch", "scripts", "test")
 TYPED_FOLDERS = ("hbm_runtime", "hbm_runtime_ros", "scripts")
-CPP_FOLDERS = ("src", "examples", "test/abi", "test/conformance", "test/cpp", "test/fuzz")
+CPP_TESTS = ("abi", "bench", "conformance", "cpp", "fuzz")
+CPP_FOLDERS = ("src", "examples", *(f"test/{name}" for name in CPP_TESTS))
 
 
 def files(folders: tuple[str, ...], *endings: str) -> list[str]:

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "arrays.hpp"
@@ -60,10 +61,10 @@ class BoundRun {
  public:
   // Arrays in the model's order; the inputs must be device memory that is read in place.
   BoundRun(std::shared_ptr<Runtime> runtime, const std::shared_ptr<Plan>& plan, std::size_t index,
-           const py::list& inputs, const py::list& outputs, const Scheduling* own_scheduling)
+           const py::list& inputs, const py::list& outputs, const std::optional<Scheduling>& own)
       : runtime_(std::move(runtime)), plan_(plan) {
     const PlannedModel& planned = plan_->at(index);
-    const Scheduling& scheduling = own_scheduling != nullptr ? *own_scheduling : planned.scheduling;
+    const Scheduling& scheduling = own ? *own : planned.scheduling;
     timeout_ = scheduling.timeout;
     const ModelInfo& model = planned.model->info();
     request_.model = planned.model;
@@ -176,7 +177,7 @@ void register_bound_run(py::module_& module) {
   py::class_<BoundRun, std::shared_ptr<BoundRun>>(module, "BoundRun",
                                                   "Runs in the same device memory.")
       .def(py::init<std::shared_ptr<Runtime>, const std::shared_ptr<Plan>&, std::size_t,
-                    const py::list&, const py::list&, const Scheduling*>(),
+                    const py::list&, const py::list&, const std::optional<Scheduling>&>(),
            py::arg("runtime"), py::arg("plan"), py::arg("index"), py::arg("inputs"),
            py::arg("outputs"), py::arg("scheduling"))
       .def("runner", &make_bound_runner, py::arg("outputs"),

@@ -55,7 +55,7 @@ BufferRef device_memory_of(PyObject* array) noexcept {
   return {};
 }
 
-void register_device_memory(py::module_& module) {
+void register_device_memory(py::module_&) {
   static std::array<PyType_Slot, 4> slots{{
       {Py_tp_dealloc, reinterpret_cast<void*>(&dealloc)},
       {Py_tp_new, reinterpret_cast<void*>(&refuse_new)},
@@ -66,8 +66,6 @@ void register_device_memory(py::module_& module) {
                           Py_TPFLAGS_DEFAULT, slots.data()};
   type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
   if (type == nullptr) throw py::error_already_set();
-  module.attr("DeviceMemory") =
-      py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(type));
 }
 
 }  // namespace hbm::bindings

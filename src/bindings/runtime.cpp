@@ -77,22 +77,21 @@ void register_runtime(py::module_& module) {
       .def(
           "run",
           [](const Runtime& runtime, const std::shared_ptr<Plan>& plan, const py::list& items,
-             std::optional<double> timeout) {
+             std::optional<double> timeout) -> py::tuple {
             const ForwardLogLines forward;
             const Prepared prepared = plan->prepare_items(items);
             const auto results = run(runtime, prepared, to_duration(timeout));
             return py::make_tuple(to_dict(prepared, results), to_times(prepared, results));
           },
           py::arg("plan"), py::arg("items"), py::arg("timeout") = py::none(),
-          "Run (model index, arrays, Scheduling or None) tuples together; timeout in seconds. "
-          "Returns ({model: {output: array}}, {model: (queue, copy in, execute, copy out)} in ns).")
+          "Run (model index, arrays, Scheduling or None) tuples: (outputs, times in ns).")
       .def(
           "plain_runner",
           [](std::shared_ptr<Runtime> self, std::shared_ptr<Plan> plan) {
             return make_plain_runner(std::move(self), std::move(plan));
           },
           py::arg("plan"),
-          "The function that runs an input of a usual form, and returns NotImplemented for others.")
+          "The function that runs inputs of usual forms; NotImplemented for others.")
       .def(
           "statistics",
           [](const Runtime& runtime) {

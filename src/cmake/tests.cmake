@@ -44,10 +44,6 @@ hbm_test(cpp_test
   simulator/model_file.cpp)  # the reader is hidden inside libdnn.so
 target_link_libraries(cpp_test PRIVATE hbm_core)
 
-# Measures, tests nothing: build the target statistics_cost and run it.
-add_executable(statistics_cost EXCLUDE_FROM_ALL "${HBM_TEST_DIR}/bench/statistics_cost.cpp")
-target_link_libraries(statistics_cost PRIVATE hbm_core hbm_options)
-
 # These link against our pair as any program for the ABI does.
 hbm_test(abi_test
   "${HBM_TEST_DIR}/abi/calls_test.cpp"
@@ -71,3 +67,16 @@ target_link_libraries(abi_random_jobs_test PRIVATE Threads::Threads)
 
 include("${CMAKE_CURRENT_LIST_DIR}/conformance.cmake")
 include("${CMAKE_CURRENT_LIST_DIR}/fuzz.cmake")
+
+# What `make bench` measures with, and the test of it.
+add_subdirectory("${HBM_TEST_DIR}/bench" "${CMAKE_CURRENT_BINARY_DIR}/bench_objects")
+function(hbm_null_backend_test name)
+  hbm_test(${name} ${ARGN} "${HBM_TEST_DIR}/cpp/allocation_count.cpp")
+  target_compile_definitions(${name} PRIVATE "HBM_NULL_BACKEND_DIR=\"${HBM_NULL_BACKEND_DIR}\"")
+  target_link_libraries(${name} PRIVATE hbm_core)
+  add_dependencies(${name} hbm_null_dnn hbm_null_ucp)
+endfunction()
+hbm_null_backend_test(null_backend_test
+  "${HBM_TEST_DIR}/bench/null_backend/null_backend_test.cpp")
+hbm_null_backend_test(allocation_test "${HBM_TEST_DIR}/cpp/bound_run_allocation_test.cpp")
+set_target_properties(allocation_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${HBM_BENCH_DIR}")

@@ -133,7 +133,7 @@ bool Dispatcher::do_one(std::unique_lock<std::mutex>& lock) {
     job = std::move(ready_.front());
     ready_.pop_front();
     lock.unlock();
-    job->submit();
+    job->submit(true);
   } else if (!deadlines_.empty() && deadlines_.begin()->first <= Deadline::Clock::now()) {
     job = deadlines_.begin()->second.lock();
     deadlines_.erase(deadlines_.begin());

@@ -10,6 +10,9 @@
 namespace hbm {
 namespace {
 
+// About what it takes to put a thread to sleep and to wake it.
+constexpr std::chrono::microseconds kSpin{30};
+
 // Clears the marks of use of requests that no run took over.
 class UsesToClear {
  public:
@@ -80,7 +83,7 @@ std::shared_ptr<Job> Job::start(const Runtime& runtime, const std::vector<Reques
       Part& part = job->parts_[index];
       part.run = RunLease(runtime.library(), requests[index].model);
       uses.leave_to_run();
-      part.run->set_inputs(runtime.pool(), requests[index]);
+      part.run->set_inputs(runtime.pool(), requests[index], now_ns());
     }
   } catch (const Error& error) {
     for (Part& part : job->parts_) {
@@ -88,7 +91,6 @@ std::shared_ptr<Job> Job::start(const Runtime& runtime, const std::vector<Reques
     }
     throw;
   }
-  job->called_ = now_ns();
   job->left_ = requests.size();
   const PlaceRequest place =
       place_for(requests.data(), requests.size(), runtime.library()->core_count());
@@ -96,16 +98,16 @@ std::shared_ptr<Job> Job::start(const Runtime& runtime, const std::vector<Reques
   job->self_ = job;
   job->count_waiting(1);
   if (admission.enter(*job->turn_)) {
-    job->submit();
+    job->submit(false);  // whoever starts the job looks whether it has ended
   } else if (place.max_wait) {
     dispatcher.look_at_ages();
   }
-  // Not before: the job could end while it is still being made.
+  // Last: a deadline that passed already ends the job on the dispatcher's thread at once.
   if (timeout) dispatcher.expire_at(called + *timeout, job);
   return job;
 }
 
-void Job::submit() {
+void Job::submit(bool tell_sink) {
   Place places = Admission::of_process().take_place(*turn_);
   {
     const std::lock_guard lock(mutex_);
@@ -119,7 +121,7 @@ void Job::submit() {
   try {
     for (std::size_t index = 0; index < parts_.size(); ++index) {
       Part& part = parts_[index];
-      part.run->queued(called_, granted);
+      part.run->queued_after(granted);
       part.ticket = dispatcher.ticket_for(shared_from_this(), index);
       part.run->submit(places.take_one(), &Dispatcher::task_done,
                        reinterpret_cast<void*>(static_cast<uintptr_t>(part.ticket)));
@@ -134,7 +136,7 @@ void Job::submit() {
     state_ = State::kEnding;
     lock.unlock();
     if (failed) {
-      end_with(End::kError, std::move(failed), true);
+      end_with(End::kError, std::move(failed), tell_sink);
     } else {
       end_with(*stop_with_, std::move(stop_error_), true);
     }
@@ -143,14 +145,16 @@ void Job::submit() {
   state_ = State::kInFlight;
   if (left_ > 0) return;
   lock.unlock();
-  finish_if_done(true);
+  finish_if_done(tell_sink);
 }
 
 void Job::task_done(std::size_t index, int32_t status) noexcept {
   const std::lock_guard lock(mutex_);
   parts_[index].status = status;
   parts_[index].when = now_ns();
-  if (--left_ > 0 || state_ != State::kInFlight) return;
+  if (--left_ > 0) return;
+  hint_.store(true, std::memory_order_release);
+  if (state_ != State::kInFlight) return;
   if (waiting_ > 0) {
     changed_.notify_all();
   } else {
@@ -189,6 +193,14 @@ bool Job::wait(const Deadline& deadline) {
   library_->check_usable();  // in a forked child nothing would ever end it
   std::unique_lock lock(mutex_);
   ++waiting_;
+  if (state_ != State::kEnded && !is_done()) {
+    // Short runs end before this thread would be asleep.
+    lock.unlock();
+    const auto end = Deadline::Clock::now() + kSpin;
+    while (!hint_.load(std::memory_order_acquire) && Deadline::Clock::now() < end) {
+    }
+    lock.lock();
+  }
   // Whoever leaves must not leave a finished job behind that only it was told of.
   const auto leave = [&] {
     --waiting_;
@@ -265,6 +277,7 @@ void Job::end_with(End end, std::optional<Error> error, bool tell_sink) noexcept
     end_ = end;
     error_ = std::move(error);
     state_ = State::kEnded;
+    hint_.store(true, std::memory_order_release);
     self = std::move(self_);
   }
   changed_.notify_all();

@@ -2,6 +2,8 @@
 // An asynchronous run of one or more models: started, waited for, cancelled, ended exactly once.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -75,7 +77,7 @@ class Job : public std::enable_shared_from_this<Job> {
       std::shared_ptr<JobSink> sink, uint64_t number);
   void count_waiting(int change) noexcept;
   // Called once there is a place.
-  void submit();
+  void submit(bool tell_sink);
   // The accelerator is done with one task.
   void task_done(std::size_t index, int32_t status) noexcept;
   // All tasks are done, and nobody else will do this.
@@ -100,8 +102,8 @@ class Job : public std::enable_shared_from_this<Job> {
   std::shared_ptr<JobSink> sink_;
   std::vector<Part> parts_;
   std::unique_ptr<Turn> turn_;
-  int64_t called_ = 0;
 
+  std::atomic<bool> hint_{false};  // all tasks are done, or the job ended
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   State state_ = State::kWaiting;

@@ -40,9 +40,8 @@ ModelRun::ModelRun(std::shared_ptr<const Library> library, const Model& model)
   }
 }
 
-void ModelRun::set_inputs(BufferPool& pool, const Request& request) {
-  const int64_t begin = now_ns();
-  record_.begin(request.record, begin);
+void ModelRun::set_inputs(BufferPool& pool, const Request& request, int64_t now) {
+  record_.begin(request.record, now);
   sched_ = request.sched;
   use_ = request.use;
   const ModelInfo& info = model_.info();
@@ -80,7 +79,7 @@ void ModelRun::set_inputs(BufferPool& pool, const Request& request) {
   for (std::size_t index = 0; index < outputs_.size(); ++index) {
     outputs_[index].sysMem = buffers_[first_output_ + index]->memory();
   }
-  record_.copied_in(begin, now_ns(), first_output_, bytes);
+  record_.copied_in(now_ns(), first_output_, bytes);
 }
 
 void ModelRun::borrow(std::size_t index, const InputView& view, const Extents& strides) {
@@ -115,7 +114,7 @@ void ModelRun::submit(Place place, hbUCPTaskDoneCb done, void* user_data) {
   place_ = std::move(place);
   hbUCPSchedParam sched = sched_;
   place_.apply_to(sched);
-  record_.submitted(sched, model_.info().core_count, now_ns());
+  record_.submitted(sched, model_.info().core_count);
   task_.create(model_.info().handle, outputs_, inputs_);
   if (done != nullptr) task_.call_when_done(done, user_data);
   task_.submit(sched);
@@ -132,13 +131,12 @@ void ModelRun::saw_end(int64_t when) noexcept {
 }
 
 void ModelRun::take_outputs(RunResult& result) {
-  const int64_t begin = now_ns();
   result.outputs.reserve(outputs_.size());
   for (std::size_t index = 0; index < outputs_.size(); ++index) {
     buffers_[first_output_ + index]->invalidate();
     result.outputs.push_back(describe_output(index));
   }
-  record_.finished(begin, now_ns());
+  record_.finished(now_ns());
   result.times = record_.times();
 }
 
@@ -156,7 +154,7 @@ OutputTensor ModelRun::describe_output(std::size_t index) const {
 
 void ModelRun::end() noexcept {
   task_.release();
-  record_.release(now_ns());
+  record_.release();
   place_.leave();
   buffers_.clear();
   borrowed_.clear();

@@ -52,10 +52,11 @@ class ModelRun {
   [[nodiscard]] const Model& model() const noexcept { return model_; }
 
   // Takes buffers and copies the inputs that the accelerator cannot read where they lie; they
-  // must have passed check_input.
-  void set_inputs(BufferPool& pool, const Request& request);
-  // That long it waited for a place.
-  void queued(int64_t begin, int64_t end) noexcept { record_.queued(begin, end); }
+  // must have passed check_input. `now` is the time.
+  void set_inputs(BufferPool& pool, const Request& request, int64_t now);
+  // The run waited for its place: from then until set_inputs, or from there until now.
+  void queued_before(int64_t begin) noexcept { record_.queued_before(begin); }
+  void queued_after(int64_t now) noexcept { record_.queued_after(now); }
   // Hands the task over. With `done`, it is called once, on a thread of the accelerator.
   void submit(Place place, hbUCPTaskDoneCb done = nullptr, void* user_data = nullptr);
   void wait(const Deadline& deadline);
@@ -67,7 +68,7 @@ class ModelRun {
   void take_outputs(RunResult& result);
   // There will be no outputs.
   void give_up(Outcome outcome) noexcept {
-    record_.ended(outcome, now_ns());
+    record_.ended(outcome);
     if (use_ != nullptr) use_->abandon();
   }
   // Cancels what is in flight, waits for it, and gives back task, place and buffers.

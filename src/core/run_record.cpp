@@ -20,58 +20,66 @@ void RunRecord::begin(std::shared_ptr<const ModelRecord> record, int64_t now) no
   sched_ = {};
   with_accelerator_ = false;
   settled_ = false;
-  spans_.begin(Stage::kQueue, now);
+  last_ = now;
 }
 
-void RunRecord::queued(int64_t begin, int64_t end) noexcept {
-  spans_.begin(Stage::kQueue, begin);
-  spans_.end(Stage::kQueue, end);
-}
-
-void RunRecord::copied_in(int64_t begin, int64_t end, uint64_t copies, uint64_t bytes) noexcept {
-  spans_.begin(Stage::kCopyIn, begin);
-  spans_.end(Stage::kCopyIn, end);
+void RunRecord::copied_in(int64_t now, uint64_t copies, uint64_t bytes) noexcept {
+  spans_.begin(Stage::kCopyIn, last_);
+  spans_.end(Stage::kCopyIn, now);
+  last_ = now;
   if (record_ != nullptr && copies > 0) record_->statistics->copied_in(copies, bytes);
 }
 
-void RunRecord::submitted(const hbUCPSchedParam& sched, int occupied_cores, int64_t now) noexcept {
-  spans_.begin(Stage::kExecute, now);
+void RunRecord::queued_before(int64_t begin) noexcept {
+  spans_.begin(Stage::kQueue, begin);
+  spans_.end(Stage::kQueue, spans_.spans[static_cast<std::size_t>(Stage::kCopyIn)].begin);
+}
+
+void RunRecord::queued_after(int64_t now) noexcept {
+  spans_.begin(Stage::kQueue, last_);
+  spans_.end(Stage::kQueue, now);
+  last_ = now;
+}
+
+void RunRecord::submitted(const hbUCPSchedParam& sched, int occupied_cores) noexcept {
+  spans_.begin(Stage::kExecute, last_);
   sched_ = sched;
   occupied_cores_ = occupied_cores;
   with_accelerator_ = true;
   if (record_ == nullptr) return;
   RuntimeStatistics& statistics = record_->recorder->statistics;
   statistics.gauges().in_flight.fetch_add(1, std::memory_order_relaxed);
-  statistics.core_use().started(core_mask_of(sched), now, occupied_cores);
+  statistics.core_use().started(core_mask_of(sched), last_, occupied_cores);
 }
 
 void RunRecord::done(int64_t now) noexcept {
   if (!std::exchange(with_accelerator_, false)) return;
   if (!settled_) spans_.end(Stage::kExecute, now);
+  last_ = now;
   if (record_ == nullptr) return;
   RuntimeStatistics& statistics = record_->recorder->statistics;
   statistics.core_use().ended(core_mask_of(sched_), now, occupied_cores_);
   statistics.gauges().in_flight.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void RunRecord::finished(int64_t copy_out_begin, int64_t now) noexcept {
-  spans_.begin(Stage::kCopyOut, copy_out_begin);
+void RunRecord::finished(int64_t now) noexcept {
+  spans_.begin(Stage::kCopyOut, last_);
   spans_.end(Stage::kCopyOut, now);
   if (record_ == nullptr) return;
   record_->statistics->finished(spans_.times());
   settle(Outcome::kOk);
 }
 
-void RunRecord::ended(Outcome outcome, int64_t now) noexcept {
+void RunRecord::ended(Outcome outcome) noexcept {
   if (record_ == nullptr || settled_) return;
-  if (with_accelerator_) spans_.end(Stage::kExecute, now);
+  if (with_accelerator_) spans_.end(Stage::kExecute, now_ns());
   record_->statistics->ended(outcome);
   settle(outcome);
 }
 
-void RunRecord::release(int64_t now) noexcept {
-  ended(Outcome::kCancelled, now);
-  done(now);
+void RunRecord::release() noexcept {
+  ended(Outcome::kCancelled);
+  if (with_accelerator_) done(now_ns());
   record_.reset();
 }
 

@@ -125,8 +125,8 @@ std::vector<RunResult> Runtime::run(const std::vector<Request>& requests,
     counting_errors(runs, [&] {
       for (std::size_t index = begin; index < begin + count; ++index) {
         RunLease& run = runs.emplace_back(library_, requests[index].model);
-        run->set_inputs(*pool_, requests[index]);
-        run->queued(called, granted);
+        run->set_inputs(*pool_, requests[index], index == begin ? granted : now_ns());
+        run->queued_before(called);
         run->submit(places.take_one());
       }
       for (std::size_t index = 0; index < count; ++index) {
@@ -160,8 +160,8 @@ void Runtime::run_in_place(const Request& request, const Deadline& deadline,
   }
   const int64_t granted = now_ns();
   counting_errors(runs, [&] {
-    runs[0]->set_inputs(*pool_, request);
-    runs[0]->queued(called, granted);
+    runs[0]->set_inputs(*pool_, request, granted);
+    runs[0]->queued_before(called);
     runs[0]->submit(std::move(place));
     runs[0]->wait(deadline);
     result.outputs.clear();

@@ -7,8 +7,11 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <map>
+#include <thread>
 
 #include "fixture.hpp"
 
@@ -195,6 +198,36 @@ TEST_F(Environment, DoesNotPreemptWhereL2MemoryIsUsed) {
     });
     EXPECT_WELL(ended);
   }
+}
+
+TEST_F(Environment, TracesWhatWasPreempted) {
+  const std::string path = ::testing::TempDir() + "preemption_trace_%p.json";
+  const Ended ended = in_child({{"HBM_SIM_TRACE", path}, {"HBM_SIM_CORES", "1"}}, [] {
+    TinyModel model = doubling_model({1, 4}, 0, "long");
+    model.max_time_per_fc_us = 2000;
+    model.calls.assign(50, TinyCall{"", 2000});
+    model.calls[0].graph = onnx_of(model);
+    const Packed packed({model, doubling_model()});
+    Call long_call(packed.model("long"));
+    Call urgent(packed.model("doubling"));
+    ASSERT_EQ(long_call.infer(), 0);
+    ASSERT_EQ(urgent.infer(), 0);
+    ASSERT_EQ(long_call.submit(10), 0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    ASSERT_EQ(urgent.submit(255), 0);
+    ASSERT_EQ(urgent.wait(), 0);
+    ASSERT_EQ(long_call.wait(), 0);
+    std::fprintf(stderr, "pid=%d\n", static_cast<int>(::getpid()));
+  });
+  EXPECT_WELL(ended);
+  const std::string pid = ended.written.substr(ended.written.find("pid=") + 4);
+  const std::string file =
+      ::testing::TempDir() + "preemption_trace_" + pid.substr(0, pid.find('\n')) + ".json";
+  std::ifstream stream(file);
+  const std::string trace{std::istreambuf_iterator<char>(stream), {}};
+  EXPECT_NE(trace.find("\"name\":\"preempted\""), std::string::npos) << trace.substr(0, 1000);
+  EXPECT_NE(trace.find("\"call\":50,\"calls\":50"), std::string::npos);
+  EXPECT_EQ(std::remove(file.c_str()), 0);
 }
 
 TEST_F(Environment, CanAskWhatIsHeldAtExit) {

@@ -88,7 +88,7 @@ class VirtualOperation final : public Operation {
     return std::chrono::microseconds(0);
   }
   [[nodiscard]] std::chrono::nanoseconds usual_time_of_last_call() const noexcept override {
-    return std::chrono::nanoseconds(0);
+    return std::chrono::microseconds(1);  // short: a waiter may run it itself
   }
   [[nodiscard]] int32_t run_call(uint32_t call) noexcept override {
     journal_.add(What::kCallBegins, job_);
@@ -331,6 +331,75 @@ TEST(RandomJobsOnThreads, RunInOrderOnOneCore) {
   EXPECT_EQ(run.run_twice(), 0);
   EXPECT_EQ(run.left_over, 0);
   EXPECT_EQ(run.most_running, 1);
+}
+
+// Notes which thread ran it.
+class ThreadNote final : public Operation {
+ public:
+  [[nodiscard]] const std::string& model() const noexcept override { return name_; }
+  [[nodiscard]] uint32_t call_count() const noexcept override { return 1; }
+  [[nodiscard]] bool preemptible() const noexcept override { return false; }
+  [[nodiscard]] int core_count() const noexcept override { return 1; }
+  [[nodiscard]] std::chrono::microseconds least_time(uint32_t) const noexcept override {
+    return std::chrono::microseconds(0);
+  }
+  [[nodiscard]] std::chrono::nanoseconds usual_time_of_last_call() const noexcept override {
+    return usual;
+  }
+  [[nodiscard]] int32_t run_call(uint32_t) noexcept override {
+    ++runs;
+    by_waiter = std::this_thread::get_id() == waiter;
+    return HB_UCP_SUCCESS;
+  }
+  void cancel() noexcept override {}
+  void ended() noexcept override {}
+
+  std::chrono::nanoseconds usual{1000};
+  const std::thread::id waiter = std::this_thread::get_id();
+  int runs = 0;
+  bool by_waiter = false;
+
+ private:
+  const std::string name_ = "note";
+};
+
+void ignore(hbUCPTaskHandle_t, int32_t, void*) {}
+
+// Of `count` tasks on a core that sleeps before each, those that ran on the thread that waited.
+int run_by_waiter(int count, std::chrono::nanoseconds usual, int32_t timeout_ms, bool call_back) {
+  Profile profile;
+  profile.core_count = 1;
+  SimulatedDevice device(profile);
+  int by_waiter = 0;
+  for (int index = 0; index < count; ++index) {
+    const auto operation = std::make_shared<ThreadNote>();
+    operation->usual = usual;
+    hbUCPTaskHandle_t task = nullptr;
+    EXPECT_EQ(device.create_task(operation, &task), HB_UCP_SUCCESS);
+    if (call_back) {
+      EXPECT_EQ(device.set_callback(task, &ignore, nullptr), HB_UCP_SUCCESS);
+    }
+    const hbUCPSchedParam param{};
+    EXPECT_EQ(device.submit(task, &param), HB_UCP_SUCCESS);
+    EXPECT_EQ(device.wait(task, timeout_ms), HB_UCP_SUCCESS);
+    EXPECT_EQ(device.release(task), HB_UCP_SUCCESS);
+    EXPECT_EQ(operation->runs, 1);
+    by_waiter += operation->by_waiter;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  device.shut_down();
+  return by_waiter;
+}
+
+TEST(Waiters, RunTheirTaskThemselvesOnlyIfItIsShort) {
+  using std::chrono::microseconds;
+  using std::chrono::milliseconds;
+  EXPECT_GT(run_by_waiter(300, microseconds(1), 0, false), 0);
+  EXPECT_GT(run_by_waiter(300, milliseconds(1), 10'000, false), 0);
+  EXPECT_EQ(run_by_waiter(50, milliseconds(0), 0, false), 0) << "nobody knows how long it takes";
+  EXPECT_EQ(run_by_waiter(50, milliseconds(11), 0, false), 0) << "long";
+  EXPECT_EQ(run_by_waiter(50, milliseconds(3), 10, false), 0) << "long beside the time-out";
+  EXPECT_EQ(run_by_waiter(50, microseconds(1), 0, true), 0) << "who calls back is a core";
 }
 
 }  // namespace

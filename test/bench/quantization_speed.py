@@ -1,113 +1,104 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What quantize and dequantize cost beside numpy, on a detector's head of int32 [1, 84, 84, 255].
-
-Rounds of five calls of each side run in turn in this process; the best of a round counts, and the
-ratios are medians over all rounds, so that they hold on a noisy machine.
-"""
+"""Table 5: quantize and dequantize beside numpy, on a detector's largest output."""
 
 from __future__ import annotations
 
-import statistics
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "binding"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "binding"))
 import quantization_reference as reference
 from quantization_reference import by_scale
-from rich.console import Console
-from rich.table import Table
 
-from hbm_runtime import QuantParams, dequantize, quantize
+from bench.lines import Line, Section
+from bench.timing import Effort, Function, p50_us, ratio, slow_in_turn
+from hbm_runtime import QuantParams, dequantize, hbDNNDataType, quantize
 
-CALLS, ROUNDS = 5, 15
-#: As a board returns it.
-HEAD = np.zeros((1, 84, 84, 256), np.int32)[..., :255]
-HEAD[...] = np.random.default_rng(0).integers(-(2**20), 2**20, HEAD.shape)
-Call = Callable[[], object]
+SHAPE = (1, 84, 84, 255)
+PADDED_ROW = 256  # elements, as a board returns it
+AT_LEAST = 5.0  # times numpy's speed
 
-
-def best(call: Call) -> float:
-    """The seconds of the fastest of a few calls."""
-    times = []
-    for _ in range(CALLS):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return min(times)
+EXACT = "numpy in float64, the same bits"
+NARROW = "numpy in float32, less exact"
 
 
-def compare(table: Table, name: str, ours: Call, exact: Call, narrow: Call) -> None:
-    """Add one row."""
-    calls = (ours, exact, narrow)
-    times = [[best(call) for call in calls] for _ in range(ROUNDS)]
-    row = [name]
-    for index in range(len(calls)):
-        row.append(f"{min(of_round[index] for of_round in times) * 1e3:.2f}")
-        if index > 0:
-            row.append(f"{statistics.median(t[index] / t[0] for t in times):.1f}")
-    table.add_row(*row)
+def line_name(function: str, per: str, numpy: str) -> str:
+    """Name of a line."""
+    return f"{function} per {per}: {numpy} / ours"
 
 
-def compare_dequantize(table: Table, name: str, quant: QuantParams) -> None:
-    """Compare with float64, as it is defined, and with float32."""
-    out = np.empty(HEAD.shape, np.float32)
+def measure(effort: Effort, folder: Path) -> Section:
+    """Every line of the table."""
+    random = np.random.default_rng(1)
+    stored = np.zeros((*SHAPE[:-1], PADDED_ROW), np.int32)[..., : SHAPE[-1]]
+    stored[...] = random.integers(-(2**20), 2**20, SHAPE)
+    lines: list[Line] = []
+    for per, quant in (
+        ("tensor", by_scale(0.037, 11)),
+        ("axis", by_scale(random.random(255) + 0.01, random.integers(-99, 99, 255), 3)),
+    ):
+        lines += _dequantize_lines(per, stored, quant, effort)
+        lines += _quantize_lines(per, reference.dequantize(stored, quant), quant, effort)
+    shape = "×".join(map(str, SHAPE))
+    conditions = f"int32 {shape}, rows padded, one thread, out= given to ours; in turn"
+    return Section("Quantisation", conditions, tuple(lines))
+
+
+def _dequantize_lines(
+    per: str, stored: Any, quant: QuantParams, effort: Effort
+) -> tuple[Line, Line]:
+    out = np.empty(SHAPE, np.float32)
     zero_point = quant.zero_point.astype(np.float32)
 
+    def ours() -> object:
+        return dequantize(stored, quant, out)
+
+    def exact() -> Any:
+        return reference.dequantize(stored, quant)
+
     def narrow() -> object:
-        values = HEAD.astype(np.float32)
-        return (values - zero_point) * quant.scale if zero_point.size else values * quant.scale
+        return (stored.astype(np.float32) - zero_point) * quant.scale
 
-    compare(
-        table,
-        f"dequantize, {name}",
-        lambda: dequantize(HEAD, quant, out),
-        lambda: reference.dequantize(HEAD, quant),
-        narrow,
+    np.testing.assert_array_equal(ours(), exact())
+    return (
+        _line(line_name("dequantize", per, EXACT), exact, ours, effort, AT_LEAST),
+        _line(line_name("dequantize", per, NARROW), narrow, ours, effort),
     )
 
 
-def compare_quantize(table: Table, name: str, quant: QuantParams) -> None:
-    """Compare with float64, as it is defined but for NaN, and with float32."""
-    real, out = dequantize(HEAD, quant), np.empty(HEAD.shape, np.int32)
+def _quantize_lines(per: str, real: Any, quant: QuantParams, effort: Effort) -> tuple[Line, Line]:
+    out = np.empty(SHAPE, np.int32)
+    zero_point = quant.zero_point.astype(np.float32)
+    # The highest that float32 has in the range.
+    lowest, highest = np.float32(-(2**31)), np.float32(2**31 - 128)
 
-    def in_numpy(dtype: type) -> object:
-        values = real.astype(dtype) / quant.scale.astype(dtype)
-        if quant.zero_point.size:
-            values = values + quant.zero_point.astype(dtype)
-        # The highest that float32 has in the range.
-        return np.clip(np.rint(values), dtype(-(2**31)), dtype(2**31 - 128)).astype(np.int32)
+    def ours() -> object:
+        return quantize(real, quant, hbDNNDataType.S32, out)
 
-    compare(
-        table,
-        f"quantize, {name}",
-        lambda: quantize(real, quant, np.int32, out),
-        lambda: in_numpy(np.float64),
-        lambda: in_numpy(np.float32),
+    def exact() -> Any:
+        return reference.quantize(real, quant, hbDNNDataType.S32)
+
+    def narrow() -> object:
+        stored = np.rint(real / quant.scale + zero_point)
+        return np.clip(stored, lowest, highest).astype(np.int32)
+
+    np.testing.assert_array_equal(ours(), exact())
+    return (
+        _line(line_name("quantize", per, EXACT), exact, ours, effort, AT_LEAST),
+        _line(line_name("quantize", per, NARROW), narrow, ours, effort),
     )
 
 
-def main() -> None:
-    """Measure all cases and print one table."""
-    table = Table(title="int32 [1, 84, 84, 255], rows padded to 1024 bytes, one thread")
-    for column in ("case", "ms", "numpy f64 ms", "ratio", "numpy f32 ms", "ratio"):
-        table.add_column(column, justify="left" if column == "case" else "right")
-    random = np.random.default_rng(1)
-    scale = random.random(255) + 0.01
-    quants = {
-        "per channel": by_scale(scale, random.integers(-99, 99, 255), 3),
-        "per channel, no zero points": by_scale(scale, axis=3),
-        "per tensor": by_scale(0.037, 11),
-        "per tensor, no zero point": by_scale(0.037),
-    }
-    for measure in (compare_dequantize, compare_quantize):
-        for name, quant in quants.items():
-            measure(table, name, quant)
-    Console(width=100).print(table)
-
-
-if __name__ == "__main__":
-    main()
+def _line(
+    what: str, theirs: Function, ours: Function, effort: Effort, at_least: float | None = None
+) -> Line:
+    other, mine = slow_in_turn((theirs, ours), effort.slow_s)
+    return Line(
+        what,
+        ratio(other, mine).median,
+        at_least=at_least,
+        detail=f"p50 {p50_us(other) / 1000:.2f} / {p50_us(mine) / 1000:.2f} ms",
+    )

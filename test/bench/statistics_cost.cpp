@@ -74,14 +74,14 @@ void measure() {
   // As ModelRun does it, with as many readings of the clock.
   print("a whole run, with the clock", [&](int) {
     RunRecord run;
+    const int64_t called = now_ns();
     run.begin(record, now_ns());
-    const int64_t granted = now_ns();
-    run.queued(granted, granted);
-    run.copied_in(granted, now_ns(), 2, 4096);
-    run.submitted({}, 1, now_ns());
+    run.copied_in(now_ns(), 2, 4096);
+    run.queued_before(called);
+    run.submitted({}, 1);
     run.done(now_ns());
-    run.finished(now_ns(), now_ns());
-    run.release(now_ns());
+    run.finished(now_ns());
+    run.release();
   });
   print("one reading of the clock", [](int) { static_cast<void>(now_ns()); });
   std::atomic<uint64_t> sink{0};

@@ -26,18 +26,23 @@ def main() -> int:
         maker = Path(__file__).with_name("make_corpus.py")
         subprocess.run([sys.executable, maker, arguments.folder / "corpus"], check=True)
     cases = []
-    found = False
+    found: list[Path] = []
     for target in arguments.targets:
         outcome = f"<skipped message={quoteattr(reason)}/>" if reason else ""
         if not reason and (why := run(target, arguments)):
             outcome = f"<failure message={quoteattr(why)}/>"
-            found = True
+            found.append(target)
         cases.append(
             f'<testcase classname="fuzz" name={quoteattr(target.name)}>{outcome}</testcase>'
         )
     if arguments.junit:
         arguments.junit.parent.mkdir(parents=True, exist_ok=True)
-        arguments.junit.write_text(f'<testsuite name="fuzz">{"".join(cases)}</testsuite>\n')
+        sums = (
+            f'tests="{len(cases)}" errors="0" failures="{len(found)}"'
+            f' skipped="{len(cases) if reason else 0}"'
+        )
+        suite = f'<testsuite name="fuzz" {sums}>{"".join(cases)}</testsuite>\n'
+        arguments.junit.write_text(suite, encoding="utf-8")
     return 1 if found else 0
 
 

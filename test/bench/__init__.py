@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `make bench` measures, one module per table."""
