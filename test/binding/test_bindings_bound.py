@@ -89,10 +89,9 @@ def test_the_wait_for_the_memory_has_a_deadline_too(save: Callable[..., str]) ->
     rt = HB_HBMRuntime(save(plus_one("m", 1)))
     bound = rt.bind()
     with faults("run@1=delay:400"):
-        for run in (bound.run, bound.run_async, bound.run):
+        for run in (bound.run, lambda timeout: bound.run_async(timeout).result(), bound.run):
             with pytest.raises(HBMTimeoutError):
-                future = run(timeout=0.02)
-                future.result()  # type: ignore[union-attr]
+                run(timeout=0.02)
     assert (bound.run(timeout=20)["y"] == 1).all()
 
 
