@@ -92,7 +92,7 @@ def test_cancel_in_a_race_with_the_end_gives_one_of_both(save: Callable[..., str
     before = simulator_live.count()
     rt = HB_HBMRuntime(save(plus_one("m", 0.2)))
 
-    def work(seed: int) -> tuple[int, int]:
+    def work(seed: int, rt: HB_HBMRuntime = rt) -> tuple[int, int]:
         chance = random.Random(seed)
         ok = cancelled = 0
         for _ in range(150):
@@ -113,7 +113,7 @@ def test_cancel_in_a_race_with_the_end_gives_one_of_both(save: Callable[..., str
     assert stats.ok == sum(ok for ok, _ in counts) > 0
     assert stats.cancelled == sum(cancelled for _, cancelled in counts) > 0
     wait_until_idle(rt)
-    del rt
+    del rt, work
     wait_until_nothing_is_held(before)
 
 
