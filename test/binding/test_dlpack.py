@@ -50,7 +50,7 @@ def test_the_buffer_protocol(save: Callable[..., str]) -> None:
 def test_other_objects_are_refused_with_what_to_do(save: Callable[..., str], wrong: object) -> None:
     rt = HB_HBMRuntime(save(plus_one("m")))
     for call in (rt.run, rt.run_async):
-        with pytest.raises(HBMInputError, match="model 'm'|model: m"):
+        with pytest.raises(HBMInputError, match=r"model 'm'|model: m"):
             call(wrong)  # type: ignore[operator]
 
 
