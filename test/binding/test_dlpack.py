@@ -70,7 +70,7 @@ def test_dlpack_in_and_out(save: Callable[..., str]) -> None:
 @pytest.mark.skipif(not hasattr(np, "from_dlpack"), reason="numpy before 1.22 has no DLPack")
 def test_memory_of_another_device_is_refused(save: Callable[..., str]) -> None:
     rt = HB_HBMRuntime(save(plus_one("m")))
-    with pytest.raises(HBMInputError, match="not in this memory.*numpy.asarray"):
+    with pytest.raises(HBMInputError, match=r"not in this memory.*numpy\.asarray"):
         rt.run(Elsewhere(X))
 
 
