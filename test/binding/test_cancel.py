@@ -12,7 +12,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 import pytest
 import simulator_live
-from async_models import X, plus_one, wait_until, wait_until_nothing_is_held
+from async_models import X, plus_one, wait_until_idle, wait_until_nothing_is_held
 
 from hbm_runtime import HB_HBMRuntime
 
@@ -92,7 +92,7 @@ def test_cancel_in_a_race_with_the_end_gives_one_of_both(save: Callable[..., str
     before = simulator_live.count()
     rt = HB_HBMRuntime(save(plus_one("m", 0.2)))
 
-    def work(seed: int) -> tuple[int, int]:
+    def work(seed: int, rt: HB_HBMRuntime = rt) -> tuple[int, int]:
         chance = random.Random(seed)
         ok = cancelled = 0
         for _ in range(150):
@@ -112,8 +112,8 @@ def test_cancel_in_a_race_with_the_end_gives_one_of_both(save: Callable[..., str
     stats = rt.stats().models["m"]
     assert stats.ok == sum(ok for ok, _ in counts) > 0
     assert stats.cancelled == sum(cancelled for _, cancelled in counts) > 0
-    wait_until(lambda: rt.stats().in_flight == 0, "the abandoned ones end")
-    del rt
+    wait_until_idle(rt)
+    del rt, work
     wait_until_nothing_is_held(before)
 
 

@@ -10,10 +10,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import simulator_live
-from async_models import X, plus_one, wait_until, wait_until_nothing_is_held
+from async_models import X, plus_one, wait_until_memory_is_used, wait_until_nothing_is_held
 
 from hbm_runtime import HB_HBMRuntime, HBMBusyError, HBMError, HBMInputError
-
 
 BUFFER = 128  # bytes that a tensor of four numbers takes
 
@@ -77,7 +76,7 @@ def test_ten_thousand_runs_in_bounded_memory(save: Callable[..., str]) -> None:
     assert rt.stats().models["m"].ok == 10_000
     # 40 runs of two buffers each, and those whose result is on its way to the callback.
     assert most_memory - before["memory"] < 300 * BUFFER
-    wait_until(lambda: rt.stats().device_memory.used == 0, "all came back")
+    wait_until_memory_is_used(rt, 0)
     del rt
     wait_until_nothing_is_held(before)
 

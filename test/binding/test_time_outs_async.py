@@ -8,7 +8,13 @@ from collections.abc import Callable
 
 import pytest
 import simulator_live
-from async_models import X, plus_one, wait_until, wait_until_nothing_is_held
+from async_models import (
+    X,
+    plus_one,
+    wait_until_idle,
+    wait_until_memory_is_used,
+    wait_until_nothing_is_held,
+)
 from simulator_faults import faults
 
 from hbm_runtime import HB_HBMRuntime, HBMTimeoutError
@@ -79,7 +85,7 @@ def test_no_time_at_all_is_a_time_out_and_never_more(save: Callable[..., str]) -
     assert outcomes["timeout"] > 300
     stats = rt.stats().models["m"]
     assert (stats.ok, stats.timeout) == (outcomes["ok"], outcomes["timeout"])
-    wait_until(lambda: rt.stats().in_flight == rt.stats().waiting == 0, "gauges go back")
+    wait_until_idle(rt)
     del rt, future
     wait_until_nothing_is_held(before)
 
@@ -101,8 +107,8 @@ def test_the_buffers_of_a_late_task_come_back_to_the_pool(save: Callable[..., st
         with pytest.raises(HBMTimeoutError):
             future.result()
     assert (rt.run(X)["m"]["y"] == 1).all(), "the next call is right"
-    wait_until(lambda: rt.stats().in_flight == 0, "the accelerator lets go")
-    wait_until(lambda: rt.stats().device_memory.used == 0, "the pool has all")
+    wait_until_idle(rt)
+    wait_until_memory_is_used(rt, 0)
     assert rt.stats().device_memory.idle > 0
     del rt, future, futures
     wait_until_nothing_is_held(before)
