@@ -28,7 +28,7 @@ class Effort:
     busy_s: float  # for which a throughput is measured
 
 
-FULL = Effort(rounds=300, calls=100, tail_calls=100_000, slow_s=10.0, busy_s=2.0)
+FULL = Effort(rounds=300, calls=100, tail_calls=100_000, slow_s=6.0, busy_s=2.0)
 QUICK = Effort(rounds=5, calls=20, tail_calls=300, slow_s=0.1, busy_s=0.1)
 
 

@@ -21,7 +21,9 @@ tsan=$("${CXX:-c++}" -print-file-name=libtsan.so)
   echo "soak-tsan: the compiler brings no libtsan" >&2
   exit 1
 }
-cd "$build"
-LD_PRELOAD="$tsan" TSAN_OPTIONS="${TSAN_OPTIONS:-halt_on_error=0 exitcode=66 history_size=4}" PYTHONPATH="$package" \
-  python ../../test/soak/random_operations.py --no-memory-check --operations 5000 "$@"
+options="exitcode=66 history_size=4 suppressions=$PWD/test/soak/tsan_suppressions.txt ${TSAN_OPTIONS:-}"
+soak=$PWD/test/soak/random_operations.py
+cd "$build" # not the repository: the package there has no libraries
+LD_PRELOAD="$tsan" TSAN_OPTIONS="$options" PYTHONPATH="$package" \
+  python "$soak" --no-memory-check --operations 20000 "$@"
 echo "soak-tsan: no race seen"
