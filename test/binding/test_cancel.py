@@ -43,13 +43,13 @@ def test_a_queued_task_never_runs(save: Callable[..., str]) -> None:
 
 def test_a_running_task_is_abandoned_and_the_model_usable(save: Callable[..., str]) -> None:
     before = simulator_live.count()
-    rt = HB_HBMRuntime(save(plus_one("m", 300)))
-    future = rt.run_async(X, bpu_cores=[0])
+    rt = HB_HBMRuntime(save(plus_one("m", 30_000), plus_one("quick")))
+    future = rt.run_async(X, "m", bpu_cores=[0])
     simulator_live.wait_for_tasks(1)
     start = time.monotonic()
     assert future.cancel() and future.cancelled()
-    assert time.monotonic() - start < 0.25, "cancel() does not wait for the accelerator"
-    assert (rt.run(X, bpu_cores=[1])["m"]["y"] == 1).all()
+    assert time.monotonic() - start < 15, "cancel() does not wait for the accelerator"
+    assert (rt.run(X, "quick", bpu_cores=[1])["quick"]["y"] == 1).all()
     assert rt.stats().models["m"].cancelled == 1
     del rt, future
     wait_until_nothing_is_held(before)

@@ -59,8 +59,7 @@ def test_an_iterable_that_fails_leaves_nothing_under_way(save: Callable[..., str
 
 def test_the_time_out_is_for_all(save: Callable[..., str]) -> None:
     rt = HB_HBMRuntime(save(plus_one("m", 50)), max_in_flight=2)
-    start = time.monotonic()
     with pytest.raises(HBMTimeoutError):
         rt.run_many([X] * 100, timeout=0.12)
-    assert time.monotonic() - start < 1
+    assert rt.stats().models["m"].ok < 50, "it did not go on"
     assert (rt.run_many([X])[0]["m"]["y"] == 1).all()

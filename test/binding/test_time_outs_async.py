@@ -28,31 +28,33 @@ def seconds_until(action: Callable[[], object]) -> float:
     return time.monotonic() - start
 
 
-def test_a_time_out_covers_the_execution(slow: HB_HBMRuntime) -> None:
-    future = slow.run_async(X, timeout=0.05)
-    took = seconds_until(future.result)
-    assert 0.04 < took < 0.25
+def test_a_time_out_covers_the_execution(save: Callable[..., str]) -> None:
+    rt = HB_HBMRuntime(save(plus_one("slow", 30_000)))
+    future = rt.run_async(X, timeout=0.05)
+    assert 0.04 < seconds_until(future.result) < 15
     assert isinstance(future.exception(), TimeoutError)
     assert future.exception().model == "slow"  # type: ignore[union-attr]
-    assert slow.stats().models["slow"].timeout == 1
+    assert rt.stats().models["slow"].timeout == 1
 
 
 def test_a_time_out_covers_the_queue(save: Callable[..., str]) -> None:
     """The accelerator is full, so that the task never gets there."""
-    rt = HB_HBMRuntime(save(plus_one("m", 20)))
+    rt = HB_HBMRuntime(save(plus_one("m", 30_000)))
     before = [rt.run_async(X, bpu_cores=[0]) for _ in range(32)]
     late = rt.run_async(X, timeout=0.03)
     assert simulator_live.live("tasks") == 32
-    assert seconds_until(late.result) < 0.3
+    assert seconds_until(late.result) < 15
     assert rt.stats().waiting == 0
     for future in before:
         future.cancel()
 
 
 def test_a_time_out_covers_the_wait_for_max_in_flight(save: Callable[..., str]) -> None:
-    rt = HB_HBMRuntime(save(plus_one("m", 300)), max_in_flight=1)
+    rt = HB_HBMRuntime(save(plus_one("m", 1000)), max_in_flight=1)
     first = rt.run_async(X)
-    assert seconds_until(lambda: rt.run_async(X, timeout=0.03)) < 0.25
+    with pytest.raises(HBMTimeoutError):
+        rt.run_async(X, timeout=0.03)
+    assert not first.done()
     assert (first.result()["m"]["y"] == 1).all()
     assert (rt.run_async(X, timeout=10).result()["m"]["y"] == 1).all()
     assert rt.stats().models["m"].timeout == 1
@@ -61,11 +63,9 @@ def test_a_time_out_covers_the_wait_for_max_in_flight(save: Callable[..., str]) 
 def test_a_time_out_begins_with_the_call_not_when_there_is_room(save: Callable[..., str]) -> None:
     rt = HB_HBMRuntime(save(plus_one("m", 200)), max_in_flight=1)
     first = rt.run_async(X)
-    start = time.monotonic()
-    second = rt.run_async(X, timeout=0.3)  # waits 0.2 s, so that 0.1 s is left
+    second = rt.run_async(X, timeout=0.3)  # waits 0.2 s, so that 0.1 s is left of 0.2 s
     with pytest.raises(HBMTimeoutError):
         second.result()
-    assert time.monotonic() - start < 0.39
     assert first.exception() is None
 
 
