@@ -46,6 +46,7 @@ class Snapshot:
     plan: _core.Plan
     plain: Callable[[Any], Any]  # runs an input of a usual form, or returns NotImplemented
     core_count: int
+    told: set[str]  # models that were warned about their pre-empting priority
 
     @cached_property
     def indices(self) -> dict[str, int]:
@@ -90,6 +91,9 @@ class Snapshot:
             for what, values in changes.items()
         }  # fmt: skip
         merged = changed(settings, named, per_model=True)
+        if named.get("priority"):
+            priorities = {name: merged[name].param.priority for name in names}
+            warn_of_missing_boundaries(self.entries, priorities, self.told)
         return [merged[name].compile(self.entries[name].model, self.core_count) for name in names]
 
 
@@ -101,6 +105,7 @@ class ModelTable:
     def __init__(self, library: _core.Library, runtime: _core.Runtime) -> None:
         self._library = library
         self._runtime = runtime
+        self._told: set[str] = set()
         self._lock = threading.Lock()
         self.snapshot = self._make({}, {})
 
@@ -190,7 +195,8 @@ class ModelTable:
             }
             self.snapshot = self._make(entries, old.file_descriptions)
             if changes.get("priority"):
-                warn_of_missing_boundaries(entries, changes["priority"])
+                priorities = {name: merged[name].param.priority for name in changes["priority"]}
+                warn_of_missing_boundaries(entries, priorities, self._told)
 
     def close(self) -> None:
         """Forget all models; from now on asking for the snapshot raises HBMClosedError."""
@@ -223,4 +229,4 @@ class ModelTable:
              for entry in entries.values()],
         )  # fmt: skip
         plain = self._runtime.plain_runner(plan)
-        return Snapshot(entries, descriptions, plan, plain, core_count)
+        return Snapshot(entries, descriptions, plan, plain, core_count, self._told)

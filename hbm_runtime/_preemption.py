@@ -39,13 +39,24 @@ def has_boundaries(description: str) -> bool | None:
         return None
 
 
-def warn_of_missing_boundaries(entries: Mapping[str, Entry], priorities: Mapping[str, int]) -> None:
-    """Log which loaded models a pre-empting priority cannot interrupt."""
+def warn_of_missing_boundaries(
+    entries: Mapping[str, Entry], priorities: Mapping[str, int], told: set[str]
+) -> None:
+    """Log which loaded models a pre-empting priority cannot interrupt.
+
+    Args:
+        entries: The loaded models.
+        priorities: ``{model: priority}`` that is asked for.
+        told: Models for which this was said; added to, and not told again.
+    """
+    if all(priority < PRIORITY_PREEMPT or name in told for name, priority in priorities.items()):
+        return
     solid = [
         name for name, entry in entries.items() if has_boundaries(entry.model.description) is False
     ]
     for name, priority in priorities.items():
-        if priority >= PRIORITY_PREEMPT and solid:
+        if priority >= PRIORITY_PREEMPT and solid and name not in told:
+            told.add(name)
             _logger.warning(
                 "priority %d of model %r pre-empts only models that were compiled with "
                 "max_time_per_fc; without function-call boundaries are: %s",

@@ -34,3 +34,26 @@ def test_models_that_cannot_be_interrupted_are_named(
     assert len(caplog.records) == 1
     message = caplog.records[0].getMessage()
     assert "max_time_per_fc" in message and "'a', 'b'" in message
+    assert message.count("254") == 1
+
+
+def test_it_is_said_once_for_each_model_also_for_single_calls(
+    save: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = dataclasses.replace(plus_one("a"), description='{"MAX_TIME_PER_FC": 0}')
+    rt = HB_HBMRuntime(save(spec))
+    with caplog.at_level(logging.WARNING, logger="hbm_runtime"):
+        for _ in range(3):
+            rt.run(X, priority=255)
+        rt.set_scheduling_params(priority={"a": 255})
+    assert len(caplog.records) == 1
+
+
+def test_nothing_is_said_of_models_with_boundaries(
+    save: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = dataclasses.replace(plus_one("a"), description='{"MAX_TIME_PER_FC": 500}')
+    rt = HB_HBMRuntime(save(spec))
+    with caplog.at_level(logging.WARNING, logger="hbm_runtime"):
+        rt.run(X, priority=255)
+    assert caplog.records == []
