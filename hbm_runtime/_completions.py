@@ -26,8 +26,9 @@ PATIENCE = 5.0  # seconds for the accelerator and for callbacks when there is no
 class _State:
     """What the thread works on; it knows nothing of the runtime, which may go before it."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_flight: _core.InFlight) -> None:
         self.ended = _core.EndedJobs()
+        self._in_flight = in_flight
         self.pending: dict[int, RunFuture] = {}
         self._lock = threading.RLock()  # a garbage collection in it may call retire()
         self._retired = False
@@ -42,6 +43,13 @@ class _State:
         with self._lock:
             self.pending.pop(number, None)
             self._close_if_over()
+
+    def refuse_new(self) -> None:
+        self._in_flight.close()
+
+    def settled(self, number: int) -> None:
+        self._in_flight.delivered()
+        self.forget(number)
 
     def _close_if_over(self) -> None:
         if self._retired and not self.pending:
@@ -63,8 +71,8 @@ class _State:
 class Completions:
     """Keeps the unfinished futures of one runtime and settles each at its end."""
 
-    def __init__(self) -> None:
-        self._state = _State()
+    def __init__(self, in_flight: _core.InFlight) -> None:
+        self._state = _State(in_flight)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
@@ -80,26 +88,30 @@ class Completions:
         """Where jobs go that ended."""
         return self._state.ended
 
-    def start(self, future: RunFuture, begin: Callable[[int], _core.Job]) -> RunFuture:
+    def start(self, future: RunFuture, begin: Callable[[int, bool], _core.Job]) -> RunFuture:
         """Begin a job that settles the future.
 
         Args:
             future: Complete but for its job.
-            begin: Starts the job of this number.
+            begin: Starts the job of this number; is told whether this is the completion thread.
         """
         if self._thread is None:
             self._start_thread()
         number = next(_numbers)
         self._state.pending[number] = future
-        future._forget = functools.partial(self._state.forget, number)
+        future._forget = functools.partial(self._state.settled, number)
         try:
-            future._job = begin(number)
+            future._job = begin(number, threading.current_thread() is self._thread)
         except BaseException:
             self._state.forget(number)
             raise
         if future._job.end:  # the thread may have come too early to find the job
             future._settle()
         return future
+
+    def refuse_new(self) -> None:
+        """Start nothing more, also for threads that wait for room."""
+        self._state.refuse_new()
 
     def cancel_all(self) -> None:
         """Cancel every unfinished future."""
@@ -138,6 +150,7 @@ def _end_all() -> None:
     """Cancel what is unfinished, while Python can still run the callbacks."""
     everybody = [completions for completions in _all if completions.is_own_process()]
     for completions in everybody:
+        completions.refuse_new()
         completions.cancel_all()
         completions.retire()
     end = time.monotonic() + PATIENCE

@@ -169,6 +169,8 @@ class InFlight:
     def __init__(self, limit: typing.SupportsInt | typing.SupportsIndex) -> None: ...
     def close(self) -> None:
         """Refuse new runs."""
+    def delivered(self) -> None:
+        """The future of an ended run is settled."""
     def wait_until_empty(self, timeout: typing.SupportsFloat | typing.SupportsIndex | None) -> bool:
         """Wait for them; whether none is left."""
     @property
@@ -205,6 +207,7 @@ class PreparedJob:
         number: typing.SupportsInt | typing.SupportsIndex,
         timeout: typing.SupportsFloat | typing.SupportsIndex | None,
         wait_when_full: bool,
+        delivering: bool,
     ) -> Job: ...
     def take_results(self, job: Job) -> tuple[typing.Any, ...]:
         """Once: ({model: {output: array}}, {model: (queue, copy in, execute, copy out)} in ns)."""
@@ -232,6 +235,7 @@ class BoundRun:
         number: typing.SupportsInt | typing.SupportsIndex,
         timeout: typing.SupportsFloat | typing.SupportsIndex | None,
         wait_when_full: bool,
+        delivering: bool,
     ) -> Job: ...
 
 def dequantize(

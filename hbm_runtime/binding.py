@@ -31,7 +31,7 @@ class Binding:
         inputs: Mapping[str, Array],
         outputs: dict[str, Array],
         bound: _core.BoundRun,
-        start: Callable[[RunFuture, Callable[[int, bool], _core.Job], str], RunFuture],
+        start: Callable[[RunFuture, Callable[[int, bool, bool], _core.Job], str], RunFuture],
         completions: Completions,
         in_flight: _core.InFlight,
     ) -> None:
@@ -96,7 +96,8 @@ class Binding:
         future._take = lambda job: self._outputs
         future._callback = check_callback(callback)
 
-        def begin(number: int, wait: bool) -> _core.Job:
-            return self._bound.start(self._in_flight, self._completions.ended, number, time, wait)
+        def begin(number: int, wait: bool, delivering: bool) -> _core.Job:
+            ended = self._completions.ended
+            return self._bound.start(self._in_flight, ended, number, time, wait, delivering)
 
         return self._start(future, begin, when_full)

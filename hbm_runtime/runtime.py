@@ -88,7 +88,7 @@ class HB_HBMRuntime(Metadata):
         self._library = open_library(library)
         self._in_flight = _core.InFlight(check_count(max_in_flight, "max_in_flight"))
         self._runtime = _core.Runtime(self._library)
-        self._completions = Completions()
+        self._completions = Completions(self._in_flight)
         self._closed = False
         self._closing = threading.Lock()
         self._table = ModelTable(self._library, self._runtime)
@@ -285,9 +285,10 @@ class HB_HBMRuntime(Metadata):
                 return results  # type: ignore[no-any-return]
             return finished(results, times, dense, timing, self._runtime)
 
-        def begin(number: int, wait: bool) -> _core.Job:
+        def begin(number: int, wait: bool, delivering: bool) -> _core.Job:
+            ended = self._completions.ended
             return ready.start(
-                self._runtime, self._in_flight, self._completions.ended, number, time_out, wait
+                self._runtime, self._in_flight, ended, number, time_out, wait, delivering
             )
 
         future = RunFuture()
@@ -559,12 +560,14 @@ class HB_HBMRuntime(Metadata):
             raise HBMClosedError("the runtime is closed; make a new HB_HBMRuntime")
 
     def _start(
-        self, future: RunFuture, begin: Callable[[int, bool], _core.Job], when_full: str
+        self, future: RunFuture, begin: Callable[[int, bool, bool], _core.Job], when_full: str
     ) -> RunFuture:
         wait = check_when_full(when_full)
         self._check_open()
         try:
-            return self._completions.start(future, lambda number: begin(number, wait))
+            return self._completions.start(
+                future, lambda number, delivering: begin(number, wait, delivering)
+            )
         finally:
             forward_log_lines()
 

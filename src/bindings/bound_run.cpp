@@ -9,6 +9,7 @@
 
 #include "arrays.hpp"
 #include "bindings.hpp"
+#include "builtin.hpp"
 #include "core/ended_jobs.hpp"
 #include "core/input_view.hpp"
 #include "core/job.hpp"
@@ -101,7 +102,7 @@ class BoundRun {
   // The job's results are of no interest: they lie in the bound outputs.
   std::shared_ptr<Job> start(const std::shared_ptr<InFlight>& in_flight,
                              const std::shared_ptr<EndedJobs>& sink, uint64_t number,
-                             std::optional<double> timeout, bool wait_when_full) {
+                             std::optional<double> timeout, bool wait_when_full, bool delivering) {
     auto time = timeout ? to_duration(timeout) : timeout_;
     const auto called = Deadline::Clock::now();
     return without_gil(time, [&](const Deadline& deadline) {
@@ -109,7 +110,7 @@ class BoundRun {
       try {
         request_.use->set(deadline, request_.model->name());
         try {
-          in_flight->enter(wait_when_full, deadline);
+          in_flight->enter(wait_when_full, delivering, deadline);
         } catch (...) {
           request_.use->clear();
           throw;
@@ -137,16 +138,16 @@ class BoundRun {
   RunResult result_;  // kept for its memory; guarded by the mark of use
 };
 
-constexpr const char* kRunnerName = "hbm_runtime._core.bound_runner";
-
 // A bound run and what its calls return.
 struct BoundRunner {
+  static constexpr const char* kName = "hbm_runtime._core.bound_runner";
+
   std::shared_ptr<BoundRun> bound;
   py::object outputs;
 };
 
 PyObject* run_bound(PyObject* self, PyObject* timeout) {
-  const auto& runner = *static_cast<BoundRunner*>(PyCapsule_GetPointer(self, kRunnerName));
+  const auto& runner = state_of<BoundRunner>(self);
   return guarded([&] {
     const bool is_given = timeout != Py_None;
     runner.bound->run(is_given ? to_duration(PyFloat_AsDouble(timeout)) : std::nullopt);
@@ -158,13 +159,7 @@ PyMethodDef bound_runner_method{"bound_runner", &run_bound, METH_O,
                                 "Run with a time-out in seconds or None; the bound outputs."};
 
 py::object make_bound_runner(std::shared_ptr<BoundRun> bound, py::object outputs) {
-  auto runner = std::make_unique<BoundRunner>(BoundRunner{std::move(bound), std::move(outputs)});
-  const py::capsule self(runner.get(), kRunnerName, [](PyObject* capsule) {
-    const std::unique_ptr<BoundRunner> last(
-        static_cast<BoundRunner*>(PyCapsule_GetPointer(capsule, kRunnerName)));
-  });
-  static_cast<void>(runner.release());  // the capsule's now
-  return py::reinterpret_steal<py::object>(PyCFunction_New(&bound_runner_method, self.ptr()));
+  return make_builtin(bound_runner_method, BoundRunner{std::move(bound), std::move(outputs)});
 }
 
 }  // namespace
@@ -183,7 +178,7 @@ void register_bound_run(py::module_& module) {
       .def("runner", &make_bound_runner, py::arg("outputs"),
            "The function that runs with a time-out and returns the outputs.")
       .def("start", &BoundRun::start, py::arg("in_flight"), py::arg("sink"), py::arg("number"),
-           py::arg("timeout"), py::arg("wait_when_full"));
+           py::arg("timeout"), py::arg("wait_when_full"), py::arg("delivering"));
 }
 
 }  // namespace hbm::bindings

@@ -39,13 +39,13 @@ class PreparedJob {
   std::shared_ptr<Job> start(const std::shared_ptr<Runtime>& runtime,
                              const std::shared_ptr<InFlight>& in_flight,
                              const std::shared_ptr<EndedJobs>& sink, uint64_t number,
-                             std::optional<double> timeout, bool wait_when_full) {
+                             std::optional<double> timeout, bool wait_when_full, bool delivering) {
     auto time = timeout ? to_duration(timeout) : prepared_.timeout;
     const auto called = Deadline::Clock::now();
     auto job = without_gil(time, [&](const Deadline& deadline) {
       runtime->check_usable();
       try {
-        in_flight->enter(wait_when_full, deadline);
+        in_flight->enter(wait_when_full, delivering, deadline);
       } catch (const Error& error) {
         for (const Request& request : prepared_.requests) count_refused(request, error);
         throw;
@@ -110,6 +110,7 @@ void register_jobs(py::module_& module) {
       .def(py::init<std::size_t>(), py::arg("limit"))
       .def_property_readonly("count", &InFlight::count)
       .def("close", &InFlight::close, "Refuse new runs.")
+      .def("delivered", &InFlight::delivered, "The future of an ended run is settled.")
       .def(
           "wait_until_empty",
           [](InFlight& in_flight, std::optional<double> timeout) {
@@ -137,7 +138,7 @@ void register_jobs(py::module_& module) {
       .def_property_readonly("fits", &PreparedJob::fits,
                              "Whether the input had a usual form; if not, it cannot be started.")
       .def("start", &PreparedJob::start, py::arg("runtime"), py::arg("in_flight"), py::arg("sink"),
-           py::arg("number"), py::arg("timeout"), py::arg("wait_when_full"))
+           py::arg("number"), py::arg("timeout"), py::arg("wait_when_full"), py::arg("delivering"))
       .def("take_results", &PreparedJob::take_results, py::arg("job"),
            "Once: ({model: {output: array}}, {model: (queue, copy in, execute, copy out)} in ns).");
   module.def("stop_jobs", &stop_jobs, py::arg("patience"),

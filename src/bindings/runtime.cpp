@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "bindings.hpp"
+#include "builtin.hpp"
 #include "duration.hpp"
 #include "errors.hpp"
 #include "log_lines.hpp"
@@ -30,14 +31,14 @@ std::vector<RunResult> run(const Runtime& runtime, const Prepared& prepared,
 
 // A plan's plain calls: input to outputs, NotImplemented for all that needs a closer look.
 struct PlainRunner {
+  static constexpr const char* kName = "hbm_runtime._core.plain_runner";
+
   std::shared_ptr<Runtime> runtime;
   std::shared_ptr<Plan> plan;
 };
 
-constexpr const char* kRunnerName = "hbm_runtime._core.plain_runner";
-
 PyObject* run_plain(PyObject* self, PyObject* input) {
-  const auto& runner = *static_cast<PlainRunner*>(PyCapsule_GetPointer(self, kRunnerName));
+  const auto& runner = state_of<PlainRunner>(self);
   return guarded([&]() -> py::object {
     Prepared prepared;
     if (!runner.plan->prepare(input, prepared)) {
@@ -50,17 +51,6 @@ PyObject* run_plain(PyObject* self, PyObject* input) {
 
 PyMethodDef plain_runner_method{"plain_runner", &run_plain, METH_O,
                                 "Run an input of a usual form; NotImplemented for others."};
-
-// A built-in function, because pybind11's calls cost as much as all else of a small run.
-py::object make_plain_runner(std::shared_ptr<Runtime> runtime, std::shared_ptr<Plan> plan) {
-  auto runner = std::make_unique<PlainRunner>(PlainRunner{std::move(runtime), std::move(plan)});
-  const py::capsule self(runner.get(), kRunnerName, [](PyObject* capsule) {
-    const std::unique_ptr<PlainRunner> last(
-        static_cast<PlainRunner*>(PyCapsule_GetPointer(capsule, kRunnerName)));
-  });
-  static_cast<void>(runner.release());  // the capsule's now
-  return py::reinterpret_steal<py::object>(PyCFunction_New(&plain_runner_method, self.ptr()));
-}
 
 }  // namespace
 
@@ -88,7 +78,7 @@ void register_runtime(py::module_& module) {
       .def(
           "plain_runner",
           [](std::shared_ptr<Runtime> self, std::shared_ptr<Plan> plan) {
-            return make_plain_runner(std::move(self), std::move(plan));
+            return make_builtin(plain_runner_method, PlainRunner{std::move(self), std::move(plan)});
           },
           py::arg("plan"),
           "The function that runs inputs of usual forms; NotImplemented for others.")

@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
 #include <string>
 
@@ -17,10 +18,12 @@ class InFlight {
   explicit InFlight(std::size_t limit) : limit_(limit) {}
 
   // Throws Error(kBusy) at once if `wait` is false, Error(kTimeout) at the deadline otherwise,
-  // and Error(kClosed) once it is closed.
-  void enter(bool wait, const Deadline& deadline) {
+  // and Error(kClosed) once it is closed. Results that nobody has taken over yet count on their
+  // own, but not for the thread that is `delivering` them: it would wait for itself.
+  void enter(bool wait, bool delivering, const Deadline& deadline) {
     std::unique_lock lock(mutex_);
-    while (!closed_ && count_ >= limit_) {
+    const auto limit = static_cast<int64_t>(limit_);
+    while (!closed_ && (count_ >= limit_ || (!delivering && undelivered_ >= limit))) {
       if (!wait || deadline.passed()) {
         throw Error(wait ? ErrorKind::kTimeout : ErrorKind::kBusy,
                     std::to_string(limit_) + " runs (max_in_flight) are unfinished" +
@@ -39,6 +42,23 @@ class InFlight {
     {
       const std::lock_guard lock(mutex_);
       --count_;
+    }
+    left_.notify_all();
+  }
+  // leave() of a run whose end its owner has yet to be told.
+  void ended() noexcept {
+    {
+      const std::lock_guard lock(mutex_);
+      --count_;
+      ++undelivered_;
+    }
+    left_.notify_all();
+  }
+  // The owner of a run knows of its end; once for each, perhaps before ended().
+  void delivered() noexcept {
+    {
+      const std::lock_guard lock(mutex_);
+      --undelivered_;
     }
     left_.notify_all();
   }
@@ -72,6 +92,7 @@ class InFlight {
   mutable std::mutex mutex_;
   std::condition_variable left_;
   std::size_t count_ = 0;
+  int64_t undelivered_ = 0;
   bool closed_ = false;
 };
 

@@ -270,7 +270,7 @@ void Job::end_with(End end, std::optional<Error> error, bool tell_sink) noexcept
     }
     part.run.give_back();
   }
-  in_flight_->leave();
+  in_flight_->ended();
   std::shared_ptr<Job> self;
   {
     const std::lock_guard lock(mutex_);

@@ -41,8 +41,8 @@ class Job : public std::enable_shared_from_this<Job> {
 
   // Copies the inputs and hands the tasks over, or queues them until there is a place. The inputs
   // are the caller's again when this returns. Throws Error, and then nothing was started. The
-  // job leaves `in_flight`, which the caller entered, when it ends. Marks of use, which the caller
-  // set, are cleared at the end or the error. The number is the caller's.
+  // job leaves `in_flight`, which the caller entered, when it ends: in_flight->ended(). Marks of
+  // use, which the caller set, are cleared at the end or the error. The number is the caller's.
   [[nodiscard]] static std::shared_ptr<Job> start(const Runtime& runtime,
                                                   const std::vector<Request>& requests,
                                                   std::optional<Deadline::Clock::duration> timeout,

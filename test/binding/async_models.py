@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of asynchronous runs share: models of a known time, and waiting for ends."""
+"""What the tests of asynchronous runs share: models that take a known time, and waits."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import simulator_live
 import tiny_models
+
+from hbm_runtime import HB_HBMRuntime
 
 X = np.zeros((1, 4), np.float32)
 
@@ -34,3 +36,15 @@ def wait_until_nothing_is_held(before: dict[str, int]) -> None:
     wait_until(
         lambda: simulator_live.count() == before, f"{simulator_live.count()} instead of {before}"
     )
+
+
+def wait_until_idle(rt: HB_HBMRuntime) -> None:
+    """Wait until the accelerator has no task and nobody waits for a place."""
+    wait_until(
+        lambda: rt.stats().in_flight == rt.stats().waiting == 0, "gauges do not go back to 0"
+    )
+
+
+def wait_until_memory_is_used(rt: HB_HBMRuntime, size: int) -> None:
+    """Wait until so many bytes are not in the pool."""
+    wait_until(lambda: rt.stats().device_memory.used == size, "device memory is kept")
