@@ -46,7 +46,7 @@ def measure(effort: Effort, folder: Path) -> Section:
             demo_models.pack(sources[sample], folder / sample.target, sample.options)
         lines.append(compare(sample, folder / sample.target, effort))
     conditions = (
-        "simulator, one core (bpu_cores=[0]), and onnxruntime on one thread: the same graph, "
+        "simulator, one core, and onnxruntime on one thread: the same graph, "
         "in turn in one process; inputs of random values"
     )
     return Section("Simulator beside its engine", conditions, tuple(lines))
@@ -60,6 +60,7 @@ def compare(sample: demo_models.Sample, path: Path, effort: Effort) -> Line:
     """One model, run for run."""
     (spec,) = model_file.read(path).models
     rt = HB_HBMRuntime(path, library=_library.SIMULATOR_FOLDER)
+    rt.set_scheduling_params(bpu_cores={spec.name: [0]})
     random = np.random.default_rng(0)
     inputs: dict[str, Any] = {
         tensor.name: random.integers(0, 255, tensor.shape, np.uint8)
@@ -69,7 +70,7 @@ def compare(sample: demo_models.Sample, path: Path, effort: Effort) -> Line:
     }
     session = peers.session(spec.graph)
     ours, engine = slow_in_turn(
-        (lambda: rt.run(inputs, bpu_cores=[0]), lambda: session.run(None, inputs)), effort.slow_s
+        (lambda: rt.run(inputs), lambda: session.run(None, inputs)), effort.slow_s
     )
     found = ratio(ours, engine)
     return Line(
