@@ -83,7 +83,7 @@ def events(recording: Recording, process: int) -> Iterator[str]:
     order = np.argsort(execute_begin, kind="stable")
     order = order[execute_begin[order] > 0]
     for run, begin, end in _runs(recording, execute_begin, execute_end, order):
-        thread = cores.place(cores_text(run.core_mask), begin, end)
+        thread = cores.place(_cores_text(run.core_mask), begin, end)
         track = f'"pid":{cores.process},"tid":{thread}'
         name = names[run.model]
         yield f"{_begin(name, begin, track, _arguments(run, 'model', name))},\n{_end(end, track)}"
@@ -91,13 +91,15 @@ def events(recording: Recording, process: int) -> Iterator[str]:
     yield from _names(cores, "hbm_runtime: BPU cores", 2)
 
 
-@functools.lru_cache(maxsize=256)
 def cores_text(mask: int) -> str:
     """Return the name of a set of cores, given bit by bit; 0 stands for any."""
     numbers = [str(core) for core in range(mask.bit_length()) if mask >> core & 1]
     if not numbers:
         return "any core"
     return f"core {numbers[0]}" if len(numbers) == 1 else f"cores {'+'.join(numbers)}"
+
+
+_cores_text = functools.lru_cache(maxsize=256)(cores_text)
 
 
 def _extent(
@@ -129,7 +131,7 @@ def _runs(
 def _model_events(run: _Run, begin: int, end: int, track: str) -> str:
     outcome = OUTCOMES[run.outcome]
     title = '"run"' if outcome == "ok" else f'"run: {outcome}"'
-    arguments = _arguments(run, "cores", f'"{cores_text(run.core_mask)}"')
+    arguments = _arguments(run, "cores", f'"{_cores_text(run.core_mask)}"')
     parts = [_begin(title, begin, track, arguments)]
     ends = [stage_end or end for stage_end in run.end]  # to the run's end without one of its own
     now = begin

@@ -12,7 +12,12 @@ from typing_extensions import assert_type
 
 import hbm_runtime
 from hbm_runtime import (
+    PRIORITY_PREEMPT,
+    PRIORITY_URGENT,
+    Binding,
     HB_HBMRuntime,
+    HBMBusyError,
+    HBMClosedError,
     HBMError,
     HBMInputError,
     HBMLibraryError,
@@ -21,7 +26,12 @@ from hbm_runtime import (
     HBMTaskError,
     HBMTimeoutError,
     QuantParams,
+    RunFuture,
+    RunResult,
     SchedParam,
+    StageTimes,
+    Statistics,
+    Trace,
     dequantize,
     hbDNNDataType,
     hbDNNQuantiType,
@@ -158,6 +168,70 @@ def run(runtime: HB_HBMRuntime, picture: npt.NDArray[np.uint8]) -> None:
     runtime.run(multi_input_tensors={"first": {"image": one}})
     arguments: dict[str, npt.NDArray[Any]] = {"a": one, "b": one}
     runtime.run(arguments)
+
+
+async def run_in_the_background(
+    runtime: HB_HBMRuntime, one: npt.NDArray[np.float32]
+) -> RunFuture | None:
+    future: RunFuture = runtime.run_async(one, timeout=0.5, when_full="raise", callback=print)
+    future.result(timeout=1)["first"]["y"] += 1
+    assert_type(future.exception(), BaseException | None)
+    assert_type(future.cancel() or future.running(), bool)
+    await future
+    assert_type(runtime.run_many([one, one]), list[dict[str, dict[str, npt.NDArray[Any]]]])
+    try:
+        return runtime.run_async({"image": one}, "first")
+    except HBMBusyError:
+        return None
+
+
+def run_in_place(runtime: HB_HBMRuntime) -> None:
+    buffers = runtime.input_buffers("first", shapes={"image": [1, 4]})
+    assert_type(buffers, dict[str, npt.NDArray[Any]])
+    binding = runtime.bind("first", inputs=buffers, priority=PRIORITY_URGENT, bpu_cores=[0])
+    assert_type(binding, Binding)
+    binding.inputs["image"][:] = len(binding.model_name)
+    assert_type(binding.run(timeout=1), dict[str, npt.NDArray[Any]])
+    assert_type(binding.outputs, dict[str, npt.NDArray[Any]])
+    assert_type(binding.run_async(callback=print), RunFuture)
+
+
+def watch(runtime: HB_HBMRuntime, one: npt.NDArray[np.float32]) -> None:
+    result = runtime.run(one, timing=True)
+    if isinstance(result, RunResult):
+        times: StageTimes = result.timing["first"]
+        assert_type(times.queue_ns + times.copy_in_ns + times.execute_ns, int)
+        assert_type(times.copy_out_ns == times.total_ns, bool)
+        assert_type(times.to_dict(), dict[str, int])
+    stats: Statistics = runtime.stats()
+    assert_type(stats.models["first"].stages["total"].p99_ns, int)
+    assert_type(stats.in_flight + stats.waiting, int)
+    assert_type(stats.to_json() + stats.to_prometheus(), str)
+    assert_type(stats.to_dict(), dict[str, Any])
+    assert_type(stats.seconds * stats.cores.count, float)
+    assert_type(stats.device_memory.to_dict(), dict[str, int])
+    runtime.reset_stats()
+    trace: Trace = runtime.trace("run.json", max_runs=1000)
+    trace.stop()
+    assert_type(trace.runs + trace.dropped, int)
+    assert_type(trace.path, Path)
+
+
+def change_models(runtime: HB_HBMRuntime) -> None:
+    assert_type(runtime.load(["third.hbm"]), list[str])
+    runtime.warm_up("third", runs=2)
+    runtime.reload("third", Path("fourth.hbm"))
+    runtime.unload("third")
+    runtime.set_scheduling_params(
+        {"first": PRIORITY_PREEMPT}, timeout={"first": 1.5}, max_wait_ms={"first": None}
+    )
+    with runtime as same:
+        assert_type(same.closed, bool)
+    runtime.close(timeout=1)
+    try:
+        runtime.warm_up()
+    except HBMClosedError as error:
+        raise KeyError from error
 
 
 def schedule(runtime: HB_HBMRuntime) -> None:
