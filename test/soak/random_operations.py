@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from hbm_runtime import HB_HBMRuntime, _library
 from soak.expectations import KINDS, Numbers, save_models
 from soak.loop_worker import LoopWorker
-from soak.process_state import held, held_once_settled, resident_kib
+from soak.process_state import held, held_once_settled, resident_kib, use_one_arena
 from soak.record import Record
 from soak.worker import Shared, Worker
 
@@ -67,6 +67,8 @@ def say(text: str) -> None:
 
 def soak(folder: Path, seed: int, operations: int, check_memory: bool) -> list[str]:
     """Runs all and returns what went wrong."""
+    if check_memory:
+        use_one_arena()
     model_file, extra_file = save_models(folder)
     numbers, record = Numbers(), Record()
     with HB_HBMRuntime(model_file) as rt:  # starts the simulator's threads, loads the engine
