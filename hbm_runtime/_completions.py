@@ -106,7 +106,10 @@ class Completions:
             self._state.forget(number)
             raise
         if future._job.end:  # the thread may have come too early to find the job
-            future._settle()
+            if future._callback is None:
+                future._settle()
+            else:  # never in the caller's own thread, which may hold what the callback waits for
+                self._state.ended.put(number)
         return future
 
     def refuse_new(self) -> None:

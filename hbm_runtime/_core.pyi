@@ -181,6 +181,8 @@ class EndedJobs:
     def __init__(self) -> None: ...
     def close(self) -> None:
         """Let take() return."""
+    def put(self, number: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """Add one."""
     def take(self) -> int | None:
         """Wait for the number of the next one; None once it is closed and empty."""
 

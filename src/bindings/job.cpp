@@ -123,6 +123,7 @@ void register_jobs(py::module_& module) {
       .def(py::init<>())
       .def("take", &EndedJobs::take, py::call_guard<py::gil_scoped_release>(),
            "Wait for the number of the next one; None once it is closed and empty.")
+      .def("put", &EndedJobs::put, py::arg("number"), "Add one.")
       .def("close", &EndedJobs::close, "Let take() return.");
   py::class_<Job, std::shared_ptr<Job>>(module, "Job", "A started asynchronous run.")
       .def("wait", &wait, py::arg("timeout"),

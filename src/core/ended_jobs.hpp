@@ -15,10 +15,12 @@ namespace hbm {
 
 class EndedJobs final : public JobSink {
  public:
-  void ended(std::shared_ptr<Job> job) noexcept override {
+  void ended(std::shared_ptr<Job> job) noexcept override { put(job->number()); }
+  // One more to be taken.
+  void put(uint64_t number) {
     {
       const std::lock_guard lock(mutex_);
-      numbers_.push_back(job->number());
+      numbers_.push_back(number);
     }
     arrived_.notify_one();
   }

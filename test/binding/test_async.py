@@ -6,6 +6,7 @@ from __future__ import annotations
 import concurrent.futures
 import gc
 import threading
+import time
 import weakref
 from collections.abc import Callable
 
@@ -204,6 +205,26 @@ def test_waiting_for_a_slow_callback_has_an_end_too(save: Callable[..., str]) ->
         future.exception(timeout=0.02)
     leave.set()
     assert future.exception() is None
+
+
+def test_a_callback_never_runs_inside_run_async(save: Callable[..., str]) -> None:
+    """The caller may hold a lock that the callback wants, however soon the run is done."""
+    rt = HB_HBMRuntime(save(plus_one("m")))
+    lock = threading.Lock()
+    threads = []
+
+    def note(results: object) -> None:
+        with lock:
+            threads.append(threading.current_thread().name)
+
+    futures = []
+    for _ in range(200):
+        with lock:
+            futures.append(rt.run_async(X, callback=note))
+    for future in futures:
+        while not future.done():  # without waiting in the future, which may call back itself
+            time.sleep(0.001)
+    assert set(threads) == {"hbm_runtime completion"}
 
 
 def test_many_threads_wait_for_one_future(slow: HB_HBMRuntime) -> None:
