@@ -34,8 +34,7 @@ def test_the_queue_is_the_wait_for_a_place(save: Callable[..., str]) -> None:
     rt = HB_HBMRuntime(save(plus_one("m", 5)))
     futures = [rt.run_async(X, bpu_cores=[0], timing=True) for _ in range(40)]
     queues = [future.result().timing["m"].queue_ns for future in futures]
-    assert max(queues[:32]) < min(queues[33:])
-    assert queues[39] >= 30_000_000
+    assert max(queues[:32]) < min(queues[33:]), "32 tasks have a place at once"
 
 
 def test_the_statistics_have_the_same_times(save: Callable[..., str]) -> None:
