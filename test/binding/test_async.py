@@ -218,7 +218,7 @@ def test_a_callback_never_runs_inside_run_async(save: Callable[..., str]) -> Non
             threads.append(threading.current_thread().name)
 
     futures = []
-    for _ in range(200):
+    for _ in range(50):  # of 64 that may be unfinished
         with lock:
             futures.append(rt.run_async(X, callback=note))
     for future in futures:
