@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "arrays.hpp"
+#include "statistics.hpp"
 #include "text.hpp"
 
 namespace py = pybind11;
@@ -143,9 +144,7 @@ py::dict to_dict(const Prepared& prepared, const std::vector<RunResult>& results
 py::dict to_times(const Prepared& prepared, const std::vector<RunResult>& results) {
   py::dict by_model;
   for (std::size_t index = 0; index < results.size(); ++index) {
-    const StageTimes& times = results[index].times;
-    by_model[prepared.models[index]->name] =
-        py::make_tuple(times.queue_ns, times.copy_in_ns, times.execute_ns, times.copy_out_ns);
+    by_model[prepared.models[index]->name] = to_python(results[index].times);
   }
   return by_model;
 }

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <functional>
+#include <mutex>
 #include <optional>
 
 namespace hbm {
@@ -32,6 +34,14 @@ class Deadline {
 
   void look_up() const {
     if (look_up_) look_up_();
+  }
+
+  // Waits for one slice, then looks up without the lock.
+  void wait(std::condition_variable& changed, std::unique_lock<std::mutex>& lock) const {
+    changed.wait_for(lock, slice());
+    lock.unlock();
+    look_up();
+    lock.lock();
   }
 
  private:

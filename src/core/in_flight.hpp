@@ -30,10 +30,7 @@ class InFlight {
                         (wait ? ", and the deadline passed before one was done"
                               : "; try again later, or pass when_full=\"wait\""));
       }
-      left_.wait_for(lock, deadline.slice());
-      lock.unlock();
-      deadline.look_up();
-      lock.lock();
+      deadline.wait(left_, lock);
     }
     if (closed_) throw Error(ErrorKind::kClosed, "the runtime is closed");
     ++count_;
@@ -75,10 +72,7 @@ class InFlight {
     std::unique_lock lock(mutex_);
     while (count_ > 0) {
       if (deadline.passed()) return false;
-      left_.wait_for(lock, deadline.slice());
-      lock.unlock();
-      deadline.look_up();
-      lock.lock();
+      deadline.wait(left_, lock);
     }
     return true;
   }

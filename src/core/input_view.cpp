@@ -95,7 +95,7 @@ std::optional<Extents> strides_in_place(const TensorInfo& input, const InputView
   const int64_t element = element_size(input.data_type);
   std::optional<Extents> strides;
   int64_t least = 0;
-  if (input.aligned_byte_size < 0 || has_unknown(input.shape, input.strides)) {
+  if (is_dynamic_input(input)) {
     strides = dynamic_strides(input, view);
   } else if (agree(view, input.strides)) {
     strides = input.strides;

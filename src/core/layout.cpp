@@ -63,6 +63,10 @@ bool has_unknown(const Extents& shape, const Extents& strides) {
          std::count(strides.begin(), strides.end(), -1) > 0;
 }
 
+bool is_dynamic_input(const TensorInfo& info) {
+  return info.aligned_byte_size < 0 || has_unknown(info.shape, info.strides);
+}
+
 Extents storage_shape(const Extents& shape, int32_t data_type) {
   Extents units = shape;
   if (data_type_row(data_type).bits == 4 && !units.empty() && units.back() > 0) {

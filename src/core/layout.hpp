@@ -18,6 +18,9 @@ inline constexpr int64_t kPitchAlignment = 64;
 // Whether a shape or a stride is -1: known with the inputs, or when the run is done.
 [[nodiscard]] bool has_unknown(const Extents& shape, const Extents& strides);
 
+// Whether the caller decides where the input's bytes lie.
+[[nodiscard]] bool is_dynamic_input(const TensorInfo& info);
+
 struct Layout {
   Extents shape;             // storage units
   Extents strides;           // bytes

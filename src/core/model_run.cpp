@@ -28,7 +28,7 @@ ModelRun::ModelRun(std::shared_ptr<const Library> library, const Model& model)
     : model_(model), task_(std::move(library), model.name()) {
   const ModelInfo& info = model.info();
   for (const TensorInfo& input : info.inputs) {
-    const bool dynamic = input.aligned_byte_size < 0 || has_unknown(input.shape, input.strides);
+    const bool dynamic = is_dynamic_input(input);
     dynamic_inputs_.push_back(dynamic);
     input_layouts_.push_back(dynamic ? Layout{} : input_layout(input, input.shape));
     inputs_.push_back({{}, input.properties});

@@ -78,8 +78,8 @@ void Runtime::check(const std::vector<Request>& requests) const {
       for (std::size_t index = 0; index < model.inputs.size(); ++index) {
         check_input(model, model.inputs[index], request.inputs[index]);
       }
-    } catch (const Error&) {
-      if (request.record != nullptr) request.record->statistics->ended(Outcome::kRejected);
+    } catch (const Error& error) {
+      count_refused(request, error);
       throw;
     }
   }

@@ -30,10 +30,7 @@ class UseMark {
                         "of this binding",
                     {model, {}});
       }
-      cleared_.wait_for(lock, deadline.slice());
-      lock.unlock();
-      deadline.look_up();
-      lock.lock();
+      deadline.wait(cleared_, lock);
     }
     state_ = State::kRunning;
   }
