@@ -24,6 +24,7 @@ from hbm_runtime.errors import HBMInputError
 
 __all__ = [
     "CHROMA_GREY",
+    "ColorMatrix",
     "ColorRange",
     "Frame",
     "ImageError",
@@ -49,7 +50,8 @@ __all__ = [
 Plane = npt.NDArray[np.uint8]
 Points = npt.NDArray[np.float64]
 ColorRange = Literal["full", "limited"]
-ResizeMode = Literal["stretch", "letterbox"]
+ColorMatrix = Literal["bt601", "bt709"]
+ResizeMode = Literal["stretch", "letterbox", "center_crop", "roi"]
 
 CHROMA_GREY = 128
 
