@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hbm check`: each problem by file, line and key; models looked into; a summary when all is well."""
+"""`hbm check`: each problem by file, line and key, also of models; a summary when all is well."""
 
 from __future__ import annotations
 
@@ -128,7 +128,8 @@ def test_when_all_is_well_there_is_a_line_per_model(hbm: Callable[..., Checked])
           ros__parameters:
             models: [left, right]
             left: {file: nv12.hbm, priority: 200, image_topic: /left/image}
-            right: {file: two.hbm, model_name: other, bpu_cores: [0, 1], image_transport: compressed}
+            right:
+              {file: two.hbm, model_name: other, bpu_cores: [0, 1], image_transport: compressed}
         """
     )
     assert (checked.code, checked.err) == (0, "")
@@ -330,7 +331,7 @@ def test_the_example_configurations_are_good(file: Path) -> None:
 
 
 keys = st.sampled_from(
-    "models a a.file a.images priority resize roi left /** ros__parameters".split()
+    ["models", "a", "a.file", "a.images", "priority", "resize", "roi", "left", "ros__parameters"]
 )
 values = st.recursive(
     st.sampled_from(["1", "2.5", "a", "x.hbm", "roi", "true", "[a]", "[left, a]", "[]", "", '""']),
