@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from hbm_runtime_ros.lazy import SubscriberWatch
     from hbm_runtime_ros.throttle import Throttle
+
+STOP_GRACE = 1.0  # seconds that a stop may take beyond its time-out
 
 
 class ModelTable:
@@ -131,12 +133,18 @@ class ModelTable:
         Returns:
             False if one was still busy then.
         """
-        deadline = time.monotonic() + timeout
-        pipelines = [model.pipeline for model in self.models]
-        for pipeline in pipelines:
-            pipeline.stop(0.0, drain)  # all at once, then wait
-        left = [p.stop(max(0.0, deadline - time.monotonic()), drain) for p in pipelines]
-        return all(left)
+        if len(self.models) == 1:
+            return self.models[0].pipeline.stop(timeout, drain)
+        # side by side: each may use all the time
+        threads = [
+            threading.Thread(target=model.pipeline.stop, args=(timeout, drain), daemon=True)
+            for model in self.models
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout + STOP_GRACE)
+        return not any(thread.is_alive() for thread in threads)
 
     def clear(self, timeout: float) -> bool:
         """Free everything; the models must be stopped.

@@ -96,9 +96,9 @@ class InferenceNode(LifecycleNode):
         self._info_publisher: Publisher | None = None
         self._statistics_publisher: Publisher | None = None
         self._statistics_timer: Timer | None = None
-        self._parameters = DeclaredParameters(self, self._check_change, self._apply_change)
+        self._declared = DeclaredParameters(self, self._check_change, self._apply_change)
         changes = ModelChanges(self._table, lambda: self._state, self._models_changed)
-        self._services = Services(self, changes)
+        self._offered = Services(self, changes)
         self._guard_transition_service()
         self._diagnostics = DiagnosticsReporter(self)
         self._diagnostics_publisher = self.create_publisher(
@@ -286,11 +286,11 @@ class InferenceNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def _configure(self) -> None:
-        settings = self._parameters.read()
+        settings = self._declared.read()
         self._settings = settings
         self._set_diagnostics_period(settings.diagnostics.period)
         self._table.configure(settings)
-        self._parameters.set_configured(True)
+        self._declared.set_configured(True)
         self._problems = ()
         runtime = self._any_runtime()
         if runtime is not None:
@@ -336,7 +336,7 @@ class InferenceNode(LifecycleNode):
             if publisher is not None:
                 self.destroy_publisher(publisher)
         self._info_publisher = self._statistics_publisher = None
-        self._parameters.set_configured(False)
+        self._declared.set_configured(False)
         return ended
 
     def _start(self) -> None:

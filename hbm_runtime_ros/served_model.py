@@ -271,7 +271,7 @@ class ServedModel:
         return loaded.preprocessor(frames)
 
     def _infer(
-        self, inputs: Tensors, live: LiveSettings, timeout: float, custom_id: int
+        self, inputs: Tensors, live: LiveSettings, timeout: float, custom_id: int | None
     ) -> dict[str, NDArray[np.generic]]:
         model, runtime = self._in_use.model, self._in_use.file.runtime
         self._runtime_in_use = runtime
@@ -280,7 +280,7 @@ class ServedModel:
             {model: dict(inputs)},
             priority={model: live.priority},
             bpu_cores={model: list(live.bpu_cores)},
-            custom_id={model: custom_id},
+            custom_id=None if custom_id is None else {model: custom_id},
             device_id={model: self.settings.device_id},
             timeout=timeout,
         )
