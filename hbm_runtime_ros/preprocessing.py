@@ -1,52 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Camera frame to input tensors: finds out what image a model wants and makes it. Knows no ROS."""
+"""Camera images to input tensors: fitted, converted, shared between models. Knows no ROS."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from hbm_runtime.image import (
-    ColorRange,
     Frame,
     ImageTransform,
     NV12Frame,
-    ResizeMode,
-    bgr_resize,
-    bgr_resize_to_nv12,
+    fit_bgr,
+    fit_grey,
+    fit_nv12,
     new_nv12,
-    nv12_resize,
-    nv12_to_bgr,
+)
+from hbm_runtime.image.placement import check_roi
+from hbm_runtime_ros.normalize import PixelWriter
+from hbm_runtime_ros.picture_inputs import (
+    InputSpec,
+    NV12Input,
+    PixelInput,
+    UnsupportedInputsError,
+    assign,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Hashable, Sequence
 
     from numpy.typing import NDArray
 
-_PIXEL_TYPES: dict[str, np.dtype[np.generic]] = {
-    "U8": np.dtype(np.uint8),
-    "F32": np.dtype(np.float32),
-}
+    from hbm_runtime.image import Plane
+    from hbm_runtime_ros.settings import FitSettings, ImageSettings
 
+__all__ = [
+    "GivenFrame",
+    "InputSpec",
+    "ModelInputs",
+    "PreparedImage",
+    "Preprocessor",
+    "Source",
+    "UnsupportedInputsError",
+    "make_preprocessor",
+    "read_only",
+]
 
-@dataclass(frozen=True)
-class InputSpec:
-    """What preprocessing needs to know of one input tensor.
-
-    Attributes:
-        name: Name in the model.
-        shape: Elements per dimension.
-        data_type: Name of the hbDNNDataType, e.g. "U8".
-        quantization: Of the tensor; None for none.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    data_type: str
-    quantization: QuantParams | None = None
+T = TypeVar("T")
+Tensors = dict[str, "NDArray[np.generic]"]
 
 
 class PreparedImage(NamedTuple):
@@ -75,7 +77,7 @@ class ModelInputs:
         transforms: Per image, from pixels of the model's input to pixels of the image.
     """
 
-    tensors: dict[str, NDArray[np.generic]]
+    tensors: Tensors
     transforms: tuple[ImageTransform, ...]
 
 
@@ -91,8 +93,19 @@ class Source(Protocol):
         ...
 
 
-class UnsupportedInputsError(ValueError):
-    """A model whose inputs cannot be fed with the configured images."""
+class GivenFrame:
+    """A picture that is there already, as a source of a preprocessor of its own."""
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+
+    def frame(self, encodings: Collection[str] = ()) -> Frame:
+        """Return the picture; it has no encoding to be refused."""
+        return self._frame
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Make what is asked for, each time."""
+        return make()
 
 
 class Preprocessor:
@@ -102,7 +115,9 @@ class Preprocessor:
         images: What it takes, in the order of its argument.
     """
 
-    images: tuple[PreparedImage, ...]
+    def __init__(self, feeds: Sequence[_NV12Feed | _PixelFeed]) -> None:
+        self._feeds = tuple(feeds)
+        self.images = tuple(feed.image for feed in feeds)
 
     def __call__(self, frames: Sequence[Source]) -> ModelInputs:
         """Make the inputs of one inference.
@@ -116,7 +131,15 @@ class Preprocessor:
         Raises:
             ImageError: If an image cannot be used.
         """
-        raise NotImplementedError
+        if len(frames) != len(self._feeds):
+            raise ValueError(f"expected {len(self._feeds)} images, got {len(frames)}")
+        tensors: Tensors = {}
+        transforms = []
+        for feed, source in zip(self._feeds, frames, strict=True):
+            made, transform = feed(source)
+            tensors.update(made)
+            transforms.append(transform)
+        return ModelInputs(tensors, tuple(transforms))
 
 
 def make_preprocessor(
@@ -138,4 +161,118 @@ def make_preprocessor(
         UnsupportedInputsError: If an input is fed by no image or by several, or is no picture; says
             which parameter to set and what the choices are.
     """
-    raise NotImplementedError
+    feeds: list[_NV12Feed | _PixelFeed] = []
+    for settings, target in zip(images, assign(inputs, images), strict=True):
+        if settings.fit.resize == "roi":
+            try:
+                check_roi(settings.fit.roi)
+            except ValueError as error:
+                raise UnsupportedInputsError(f"parameter 'roi': {error}") from error
+        if isinstance(target, NV12Input):
+            feeds.append(_NV12Feed(settings, target, shared))
+        else:
+            feeds.append(_PixelFeed(settings, target, shared))
+    return Preprocessor(feeds)
+
+
+class _NV12Feed:
+    """Feeds a luma and a chroma tensor."""
+
+    def __init__(self, settings: ImageSettings, target: NV12Input, shared: bool) -> None:
+        self.image = _prepared(settings, target)
+        self._encodings = settings.encodings
+        self._fit = _Fit(settings.fit, target.width, target.height)
+        self._buffer = None if shared else new_nv12(target.width, target.height)
+
+    def __call__(self, source: Source) -> tuple[Tensors, ImageTransform]:
+        """Fit the image; NV12 that fits already goes through as views, without a copy."""
+        frame = source.frame(self._encodings)
+        if self._buffer is None:
+            planes, transform = source.once(("nv12", self._fit), lambda: self._shared(frame))
+        else:
+            planes, transform = self._fit.nv12(frame, self._buffer)
+        y, uv = self.image.tensors
+        return {y: planes.y[np.newaxis, :, :, np.newaxis], uv: planes.uv[np.newaxis]}, transform
+
+    def _shared(self, frame: Frame) -> tuple[NV12Frame, ImageTransform]:
+        planes, transform = self._fit.nv12(frame, None)
+        return NV12Frame(read_only(planes.y), read_only(planes.uv)), transform
+
+
+class _PixelFeed:
+    """Feeds one tensor of three channels or of one."""
+
+    def __init__(self, settings: ImageSettings, target: PixelInput, shared: bool) -> None:
+        self.image = _prepared(settings, target)
+        self._encodings = settings.encodings
+        self._fit = _Fit(settings.fit, target.width, target.height)
+        self._grey = target.channels == 1
+        self._writer = PixelWriter(target, settings.normalize)
+        self._tensor: NDArray[np.generic] | None = None
+        self._buffer: Plane | None = None
+        if not shared:
+            size = (target.height, target.width)
+            self._tensor = np.empty(self._writer.shape, self._writer.dtype)
+            self._buffer = np.empty(size if self._grey else (*size, 3), np.uint8)
+
+    def __call__(self, source: Source) -> tuple[Tensors, ImageTransform]:
+        """Fit the image, convert it to RGB, BGR or grey, and write it as the tensor has it."""
+        frame = source.frame(self._encodings)
+        if self._buffer is None:
+            key = ("grey" if self._grey else "bgr", self._fit)
+            pixels, transform = source.once(key, lambda: self._shared(frame))
+        else:
+            pixels, transform = self._fit.pixels(frame, self._grey, self._buffer)
+        tensor = self._writer.view(pixels)
+        if tensor is None:
+            tensor = self._tensor
+            if tensor is None:
+                tensor = np.empty(self._writer.shape, self._writer.dtype)
+            self._writer.write(pixels, tensor)
+        return {self.image.tensors[0]: tensor}, transform
+
+    def _shared(self, frame: Frame) -> tuple[Plane, ImageTransform]:
+        pixels, transform = self._fit.pixels(frame, self._grey, None)
+        return read_only(pixels), transform
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How an image is fitted into a size; equal ones give equal pictures."""
+
+    settings: FitSettings
+    width: int
+    height: int
+
+    def nv12(self, frame: Frame, buffer: NV12Frame | None) -> tuple[NV12Frame, ImageTransform]:
+        """Make NV12, in the buffer where memory is needed."""
+        return fit_nv12(frame, self.width, self.height, out=buffer, **self._arguments())
+
+    def pixels(
+        self, frame: Frame, grey: bool, buffer: Plane | None
+    ) -> tuple[Plane, ImageTransform]:
+        """Make BGR or grey, in the buffer where memory is needed."""
+        fit = fit_grey if grey else fit_bgr
+        return fit(frame, self.width, self.height, out=buffer, **self._arguments())
+
+    def _arguments(self) -> dict[str, Any]:
+        settings = self.settings
+        return {
+            "mode": settings.resize,
+            "pad_value": settings.pad_value,
+            "roi": settings.roi,
+            "color_range": settings.color_range,
+            "color_matrix": settings.color_matrix,
+            "copy": False,
+        }
+
+
+def _prepared(settings: ImageSettings, target: NV12Input | PixelInput) -> PreparedImage:
+    return PreparedImage(settings.name, target.tensors, target.width, target.height)
+
+
+def read_only(array: Plane) -> Plane:
+    """Return a view of an array through which nobody can write to it."""
+    view: Plane = array.view()
+    view.flags.writeable = False
+    return view

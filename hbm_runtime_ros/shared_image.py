@@ -9,7 +9,9 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from hbm_runtime.image import NV12Frame, YUV422Frame
 from hbm_runtime_ros.conversions import MAX_IMAGE_BYTES, check_encoding, image_to_frame
+from hbm_runtime_ros.preprocessing import read_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable
@@ -28,7 +30,7 @@ MAKING_TIMEOUT = 5.0
 class SharedImage:
     """A received message and what was made of it, for any number of threads.
 
-    What `frame` and `once` return is shared: nobody may write to it.
+    What `frame` and `once` return is shared: nobody may write to it. Arrays of `frame` refuse it.
 
     Attributes:
         msg: As received.
@@ -66,7 +68,7 @@ class SharedImage:
             ImageError: If it cannot be used; each asker is told.
         """
         check_encoding(self.msg, encodings)
-        return self.once(SharedImage, lambda: image_to_frame(self.msg, self._max_bytes))
+        return self.once(SharedImage, self._decode)
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """Make something of this image, unless that was done already.
@@ -85,7 +87,7 @@ class SharedImage:
             Exception: Whatever `make` raised in the first call; the others get copies.
         """
         with self._lock:
-            made = self._made.get(key)
+            made: Future[Any] | None = self._made.get(key)
             mine = made is None
             if made is None:
                 made = self._made[key] = Future()
@@ -100,7 +102,16 @@ class SharedImage:
         result: T = made.result()
         return result
 
-    def _make(self, made: Future[T], make: Callable[[], T]) -> T:
+    def _decode(self) -> Frame:
+        frame = image_to_frame(self.msg, self._max_bytes)
+        if isinstance(frame, NV12Frame):
+            return NV12Frame(read_only(frame.y), read_only(frame.uv))
+        if isinstance(frame, YUV422Frame):
+            return YUV422Frame(read_only(frame.packed), frame.order)
+        return read_only(frame)
+
+    @staticmethod
+    def _make(made: Future[Any], make: Callable[[], T]) -> T:
         try:
             result = make()
         except BaseException as error:
