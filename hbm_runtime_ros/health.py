@@ -7,16 +7,11 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from hbm_runtime.image import ImageFault
+from hbm_runtime_ros import reasons
 from hbm_runtime_ros.settings import DiagnosticsSettings
 
-# Drops that somebody decided on, as DropCount.msg names them; all others are faults.
-POLICY_DROPS = frozenset(
-    ("replaced", "queue_full", "skipped", "rate", "age", "deadline", "unmatched", "stopped")
-)
-# Of these, the ones after which nothing is left; the others leave a better image to work on.
-FUTILE_DROPS = ("age", "deadline", "unmatched")
-IMAGE_FAULTS = frozenset(fault.value for fault in ImageFault)
+# Drops by policy after which nothing is left; the others leave a better image to work on.
+FUTILE_DROPS = (reasons.AGE, reasons.DEADLINE, reasons.UNMATCHED)
 GRACE = 1.0  # seconds past its time-out before a step counts as stuck
 
 
@@ -102,8 +97,9 @@ class ModelView:
         recent_results: Results meanwhile.
         recent_drops: Drops meanwhile, by reason.
         latency: 99th percentile from reception to publication, seconds; 0 before the first result.
-        busy: Seconds that the step under way has taken, 0 for none.
+        busy: Seconds that the work under way has taken, 0 for none.
         timeout: Seconds that it may take.
+        recovering: That work is making the runtime anew.
         failing: Seconds since inferences began to fail without a result in between, 0 if they
             do not.
         stall_timeout: Seconds of failing until the watchdog recreates the runtime, 0 for never.
@@ -123,6 +119,7 @@ class ModelView:
     latency: float = 0.0
     busy: float = 0.0
     timeout: float = 0.0
+    recovering: bool = False
     failing: float = 0.0
     stall_timeout: float = 0.0
     recent_recoveries: int = 0
@@ -221,7 +218,7 @@ def share_of_faults(results: int, drops: Mapping[str, int]) -> float:
 
 
 def _faults_of(drops: Mapping[str, int]) -> dict[str, int]:
-    return {reason: count for reason, count in drops.items() if reason not in POLICY_DROPS}
+    return {reason: count for reason, count in drops.items() if reason not in reasons.POLICY}
 
 
 def _verdict(findings: Iterable[Health], well: str) -> Health:
@@ -281,19 +278,21 @@ def _lost(view: InputView, thresholds: DiagnosticsSettings) -> Iterable[Health]:
 
 
 def _stuck(view: ModelView) -> Iterable[Health]:
-    if view.timeout and view.busy > view.timeout + GRACE:
+    if not view.recovering and view.busy > view.timeout + GRACE:
         text = f"busy with one image for {view.busy:.1f} s, timeout is {view.timeout:g} s"
         yield Health(Level.ERROR, State.ERROR, text)
 
 
 def _failing(view: ModelView) -> Iterable[Health]:
     cause = f": {view.last_error}" if view.last_error else ""
-    if view.failing and (
-        view.recent_failed_recoveries or (view.stall_timeout and view.failing >= view.stall_timeout)
-    ):
-        tried = ", it could not be loaded again" if view.recent_failed_recoveries else ""
-        text = f"every inference has failed for {view.failing:.1f} s{tried}{cause}"
+    failed = f"every inference has failed for {view.failing:.1f} s"
+    if view.failing and view.recent_failed_recoveries:
+        text = f"{failed}, it could not be loaded again{cause}"
         yield Health(Level.ERROR, State.ERROR, text)
+    elif view.recovering:
+        yield Health(Level.WARN, State.DEGRADED, f"it is being loaded again{cause}")
+    elif view.stall_timeout and view.failing >= view.stall_timeout:
+        yield Health(Level.ERROR, State.ERROR, f"{failed}{cause}")
     elif view.recent_recoveries:
         text = f"loaded again after its inferences had failed{cause}"
         yield Health(Level.WARN, State.DEGRADED, text)

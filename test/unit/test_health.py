@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from hbm_runtime_ros import reasons
 from hbm_runtime_ros.health import (
     GRACE,
     Health,
@@ -150,10 +151,7 @@ class TestAModel:
     def test_of_a_node_that_is_not_active_is_inactive(self) -> None:
         assert verdict(of_model(active=False, recent_frames=0)) == (Level.OK, State.INACTIVE)
 
-    @pytest.mark.parametrize(
-        "policy",
-        ["replaced", "queue_full", "skipped", "rate", "age", "deadline", "unmatched", "stopped"],
-    )
+    @pytest.mark.parametrize("policy", sorted(reasons.POLICY))
     def test_that_drops_by_policy_is_active(self, policy: str) -> None:
         health = of_model(recent_results=5, recent_drops={policy: 45})
         assert verdict(health) == (Level.OK, State.ACTIVE)
@@ -214,6 +212,11 @@ class TestAModel:
         health = of_model(**{**failing, "failing": 10.0}, last_error="no such device")
         assert verdict(health) == (Level.ERROR, State.ERROR)
         assert health.text == "every inference has failed for 10.0 s: no such device"
+
+    def test_that_is_being_recovered_is_degraded_however_long_that_takes(self) -> None:
+        health = of_model(recovering=True, busy=30.0, failing=40.0, stall_timeout=10.0)
+        assert verdict(health) == (Level.WARN, State.DEGRADED)
+        assert health.text == "it is being loaded again"
 
     def test_without_a_watchdog_is_not_judged_by_it(self) -> None:
         assert verdict(of_model(failing=99.0, stall_timeout=0.0)) == (Level.OK, State.ACTIVE)
