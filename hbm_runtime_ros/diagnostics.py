@@ -13,6 +13,8 @@ from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 from hbm_runtime_ros import reasons
 from hbm_runtime_ros.counters import CounterSnapshot, Stage
 from hbm_runtime_ros.health import (
+    NOT_ACTIVE,
+    NOT_LOADED,
     Health,
     InputView,
     Level,
@@ -129,7 +131,6 @@ class DiagnosticsReporter:
             "libhbucp": library.ucp_version,
             "libdnn": library.dnn_version,
             "libraries": library.path,
-            "soc": library.soc_name,
             "simulator": library.is_simulator,
             "cores": library.core_count,
         }
@@ -148,65 +149,82 @@ class DiagnosticsReporter:
     def _model_statuses(
         self, model: ServedModel, memory: _Memory, thresholds: DiagnosticsSettings, now: Time
     ) -> list[DiagnosticStatus]:
-        snapshot, state = model.pipeline.snapshot(), model.pipeline.state()
-        monotonic = self._monotonic()
+        snapshot, monotonic = model.pipeline.snapshot(), self._monotonic()
         memory.counts.add(monotonic, _counts(snapshot))
-        recent = memory.counts.gained()
-        drops = memory.counts.gained("drops.")
-        active = self._node.lifecycle_state == ACTIVE
-        live = model.settings.live
-        view = ModelView(
+        view = self._model_view(model, snapshot, memory.counts, monotonic)
+        health = model_health(view, thresholds)
+        values = _model_values(view, health, snapshot)
+        label = f" {model.settings.name}"
+        statuses = [self._status(label, health.level, health.text, values)]
+        for input, (counts, silence) in zip(model.inputs, memory.inputs, strict=True):
+            counts.add(monotonic, {"received": input.received, "lost": input.messages_lost})
+            expected = view.active and model.subscribed
+            seconds = silence.update(input.received if expected else None, self._seconds(now))
+            input_view = self._input_view(model, view, input, counts, seconds)
+            health = input_health(input_view, thresholds)
+            values = _input_values(input, input_view, health)
+            text = f"{label} input {input.topic}"
+            statuses.append(self._status(text, health.level, health.text, values))
+        return statuses
+
+    def _model_view(
+        self,
+        model: ServedModel,
+        snapshot: CounterSnapshot,
+        counts: RecentCounts,
+        monotonic: float,
+    ) -> ModelView:
+        state, live = model.pipeline.state(), model.settings.live
+        gained = counts.gained()
+        return ModelView(
             loaded=model.runtime is not None,
-            active=active,
+            active=self._node.lifecycle_state == ACTIVE,
             idle=live.lazy and not model.subscribed,
-            topics=tuple(input.topic for input in model.inputs),
-            seconds=memory.counts.seconds,
-            recent_frames=recent.get("frames_in", 0),
-            recent_results=recent.get("results", 0),
-            recent_drops=drops,
+            topics=tuple(dict.fromkeys(input.topic for input in model.inputs)),
+            seconds=counts.seconds,
+            recent_frames=gained.get("frames_in", 0),
+            recent_results=gained.get("results", 0),
+            recent_drops=counts.gained("drops."),
             latency=snapshot.latencies[Stage.TOTAL].p99 if snapshot.latencies else 0.0,
             busy=_since(state.busy_since, monotonic),
             timeout=live.timeout,
             recovering=state.recovering,
             failing=_since(state.failing_since, monotonic),
             stall_timeout=live.stall_timeout,
-            recent_recoveries=recent.get("recoveries", 0),
-            recent_failed_recoveries=recent.get("failed_recoveries", 0),
+            recent_recoveries=gained.get("recoveries", 0),
+            recent_failed_recoveries=gained.get("failed_recoveries", 0),
             last_error=state.last_error,
         )
-        health = model_health(view, thresholds)
-        values = _model_values(view, health, snapshot)
-        name = model.settings.name
-        statuses = [self._status(f" {name}", health.level, health.text, values)]
+
+    def _input_view(
+        self,
+        model: ServedModel,
+        view: ModelView,
+        input: ModelInput,
+        counts: RecentCounts,
+        silence: float,
+    ) -> InputView:
+        paused = "" if view.active else NOT_ACTIVE
+        gained, drops = counts.gained(), view.recent_drops
         # of a model with several images, nobody tells whose image was the malformed one
         rejected = drops if len(model.inputs) == 1 else {}
-        judged = view.recent_results + sum(
-            count for reason, count in drops.items() if reason not in reasons.POLICY
+        faults = sum(count for reason, count in drops.items() if reason in reasons.FAULTS)
+        return InputView(
+            topic=input.topic,
+            paused=paused if view.loaded else NOT_LOADED,
+            subscribed=model.subscribed,
+            received=input.received,
+            silence=silence,
+            publishers=self._node.count_publishers(input.topic),
+            qos_mismatch=input.qos_mismatches > 0 and self._qos_mismatch(input.topic),
+            seconds=counts.seconds,
+            recent_received=gained.get("received", 0),
+            recent_judged=view.recent_results + faults,
+            recent_rejected={
+                reason: count for reason, count in rejected.items() if reason in reasons.IMAGE
+            },
+            recent_lost=gained.get("lost", 0),
         )
-        for input, (counts, silence) in zip(model.inputs, memory.inputs, strict=True):
-            counts.add(self._monotonic(), {"received": input.received, "lost": input.messages_lost})
-            expected = active and model.subscribed
-            input_view = InputView(
-                topic=input.topic,
-                active=active,
-                subscribed=model.subscribed,
-                received=input.received,
-                silence=silence.update(input.received if expected else None, self._seconds(now)),
-                publishers=self._node.count_publishers(input.topic),
-                qos_mismatch=input.qos_mismatches > 0 and self._qos_mismatch(input.topic),
-                seconds=counts.seconds,
-                recent_received=counts.gained().get("received", 0),
-                recent_judged=judged,
-                recent_rejected={
-                    reason: count for reason, count in rejected.items() if reason in reasons.IMAGE
-                },
-                recent_lost=counts.gained().get("lost", 0),
-            )
-            health = input_health(input_view, thresholds)
-            values = _input_values(input, input_view, health)
-            label = f" {name} input {input.topic}"
-            statuses.append(self._status(label, health.level, health.text, values))
-        return statuses
 
     def _seconds(self, now: Time) -> float:
         """By the node's clock where it is simulated, else by one that never jumps."""

@@ -12,6 +12,8 @@ from hbm_runtime_ros.settings import DiagnosticsSettings
 
 # Drops by policy after which nothing is left; the others leave a better image to work on.
 FUTILE_DROPS = (reasons.AGE, reasons.DEADLINE, reasons.UNMATCHED)
+NOT_ACTIVE = "the node is not active"
+NOT_LOADED = "the model is not loaded; the service ~/load brings it back"
 GRACE = 1.0  # seconds past its time-out before a step counts as stuck
 
 
@@ -56,7 +58,7 @@ class InputView:
 
     Attributes:
         topic: Resolved name.
-        active: The node is.
+        paused: Why no images are taken at all, "" if they are.
         subscribed: False while a lazy model has no subscribers.
         received: Messages since the node was configured.
         silence: Seconds since the latest message, or since subscribing.
@@ -70,7 +72,7 @@ class InputView:
     """
 
     topic: str
-    active: bool = True
+    paused: str = ""
     subscribed: bool = True
     received: int = 0
     silence: float = 0.0
@@ -152,8 +154,8 @@ def input_health(view: InputView, thresholds: DiagnosticsSettings) -> Health:
     Returns:
         The verdict.
     """
-    if not view.active:
-        return Health(Level.OK, State.INACTIVE, "the node is not active")
+    if view.paused:
+        return Health(Level.OK, State.INACTIVE, view.paused)
     if not view.subscribed:
         return Health(Level.OK, State.IDLE, "nobody subscribes to the model's tensors")
     findings = [*_silence(view, thresholds), *_mismatch(view), *_rejected(view, thresholds)]
@@ -173,9 +175,9 @@ def model_health(view: ModelView, thresholds: DiagnosticsSettings) -> Health:
         The verdict.
     """
     if not view.loaded:
-        return Health(Level.ERROR, State.ERROR, "the model is unloaded; ~/load brings it back")
+        return Health(Level.ERROR, State.ERROR, NOT_LOADED)
     if not view.active:
-        return Health(Level.OK, State.INACTIVE, "the node is not active")
+        return Health(Level.OK, State.INACTIVE, NOT_ACTIVE)
     findings = [*_stuck(view), *_failing(view), *_faults(view, thresholds)]
     findings += [*_futile(view, thresholds), *_slow(view, thresholds)]
     if not findings and view.idle:
@@ -250,7 +252,10 @@ def _silence(view: InputView, thresholds: DiagnosticsSettings) -> Iterable[Healt
 
 def _mismatch(view: InputView) -> Iterable[Health]:
     if view.qos_mismatch:
-        text = f"a publisher's QoS on {view.topic} does not fit the subscription's"
+        text = (
+            f"a publisher's QoS on {view.topic} does not fit the subscription's: change one of "
+            "them, ours by the parameters image_qos.*"
+        )
         yield Health(Level.WARN, State.DEGRADED, text)
 
 

@@ -120,14 +120,15 @@ class TestAnInput:
         health = of_input(silence=20.0, qos_mismatch=True)
         assert verdict(health) == (Level.ERROR, State.STALE)
         assert health.text.startswith("no image on /camera for 20.0 s")
-        assert health.text.endswith("does not fit the subscription's")
+        assert "QoS on /camera does not fit" in health.text
 
     def test_of_a_lazy_model_without_subscribers_is_idle_whatever_its_camera_does(self) -> None:
         health = of_input(subscribed=False, silence=3600.0, qos_mismatch=True)
         assert verdict(health) == (Level.OK, State.IDLE)
 
     def test_of_a_node_that_is_not_active_is_inactive(self) -> None:
-        assert verdict(of_input(active=False, silence=3600.0)) == (Level.OK, State.INACTIVE)
+        health = of_input(paused="the node is not active", silence=3600.0)
+        assert health == Health(Level.OK, State.INACTIVE, "the node is not active")
 
 
 class TestAModel:
