@@ -36,6 +36,9 @@ STATISTICS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
 DIAGNOSTICS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
+# Deep, because the middleware forgets requests and answers beyond the depth without a word.
+SERVICES = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
+
 # What the parameters `…_qos.profile` name.
 PROFILES: Mapping[str, QoSProfile] = {
     "sensor_data": IMAGES,

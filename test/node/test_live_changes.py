@@ -48,10 +48,10 @@ def test_a_change_is_told_on_model_info(embed: Callable, nv12_model: Path) -> No
         (dict(eye__bpu_cores=[7]), "eye.bpu_cores"),
         (dict(eye__priority=300), "eye.priority"),
         (dict(eye__queue_policy="newest"), "eye.queue_policy"),
-        (dict(eye__priority="high"), "eye.priority"),
-        (dict(eye__file="other.hbm"), "unconfigured"),
-        (dict(eye__image_topic="/elsewhere"), "unconfigured"),
-        (dict(models=["eye"]), "unconfigured"),
+        (dict(eye__priority="high"), "type"),
+        (dict(eye__file="other.hbm"), "eye.file"),
+        (dict(eye__image_topic="/elsewhere"), "eye.image_topic"),
+        (dict(models=["eye"]), "models"),
     ],
 )
 def test_a_change_that_cannot_be_is_refused_with_the_reason(
