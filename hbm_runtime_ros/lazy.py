@@ -32,7 +32,7 @@ class SubscriberWatch:
             changed: Called by the executor when a subscriber may have come or gone.
         """
         self._node = node
-        self._changed = guarded(node.get_logger(), changed)
+        self._changed = guarded(node, changed)
         self._publishers: list[Publisher] = []
         self._timer: Timer | None = None
 

@@ -48,7 +48,7 @@ PROFILES: Mapping[str, QoSProfile] = {
     "system_default": qos_profile_system_default,
 }
 
-_NAMED: Mapping[str, type] = {
+_NAMED: Mapping[str, Any] = {
     "reliability": ReliabilityPolicy,
     "durability": DurabilityPolicy,
     "history": HistoryPolicy,

@@ -110,7 +110,8 @@ class Services:
             )
         timeout = request.timeout or model.settings.live.timeout
         until += timeout
-        images = [SharedImage(image, self._node.max_image_bytes) for image in request.images]
+        limit = self._node.max_image_bytes
+        images = tuple(SharedImage(image, limit) for image in request.images)
         if not self._inferences.acquire(blocking=False):
             raise Rejected(
                 DropCount.QUEUE_FULL,
