@@ -68,9 +68,7 @@ class SubscriberWatch:
 
         try:
             events = PublisherEventCallbacks(matched=on_matched)
-            return self._node.create_publisher(
-                TensorList, topic, profile, event_callbacks=events
-            )
+            return self._node.create_publisher(TensorList, topic, profile, event_callbacks=events)
         except (TypeError, UnsupportedEventTypeError):
             return None  # before Iron, or a middleware without this event
 

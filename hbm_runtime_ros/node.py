@@ -383,9 +383,7 @@ class InferenceNode(LifecycleNode):
         if self._table.models:
             self._models_changed()
 
-    def _with_new_settings(
-        self, settings: NodeSettings
-    ) -> list[tuple[ServedModel, ModelSettings]]:
+    def _with_new_settings(self, settings: NodeSettings) -> list[tuple[ServedModel, ModelSettings]]:
         by_name = {model.name: model for model in settings.models}
         return [(m, by_name[m.name]) for m in self._table.models if m.name in by_name]
 
