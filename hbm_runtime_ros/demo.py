@@ -130,7 +130,7 @@ def _run(options: argparse.Namespace, console: Console, interruption: Interrupti
         _prepare(options.prepare, folder, children, interruption.check)
         overlay.unlink(missing_ok=True)
         try:
-            demo_nodes.choose_middleware_settings()
+            os.environ.update(demo_nodes.middleware_settings())
         except OSError as error:
             raise DemoFailedError(str(error)) from error
 

@@ -39,20 +39,26 @@ def files(folder: Path) -> Files:
     return Files(folder / "models", folder / "photo.png", folder / "overlay.png")
 
 
-def choose_middleware_settings() -> None:
+def middleware_settings() -> dict[str, str]:
     """A domain of its own on this machine only, and shared memory large enough for images.
+
+    Returns:
+        Environment variables for all processes that shall see each other.
 
     Raises:
         OSError: If no domain is free.
     """
     profile = str(Path(get_package_share_directory(PACKAGE), "config", "fastdds_shm.xml"))
-    os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", profile)
-    os.environ.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", profile)
-    os.environ["ROS_DOMAIN_ID"] = str(_free_domain())
+    settings = {
+        name: os.environ.get(name, profile)
+        for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+    }
+    settings["ROS_DOMAIN_ID"] = str(_free_domain())
     if os.environ.get("ROS_DISTRO") == "humble":
-        os.environ["ROS_LOCALHOST_ONLY"] = "1"  # Humble does not know the other
+        settings["ROS_LOCALHOST_ONLY"] = "1"  # Humble does not know the other
     else:
-        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+        settings["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    return settings
 
 
 def _free_domain() -> int:
