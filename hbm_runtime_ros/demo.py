@@ -37,6 +37,7 @@ from hbm_runtime_ros.demo_table import tables
 from hbm_runtime_ros.msg import ModelInfo
 
 START_TIMEOUT = 60.0  # seconds until everything was seen once
+ERROR_PATIENCE = 3.0  # seconds of an error in the diagnostics until the start is given up
 OVERLAY_TIMEOUT = 10.0  # seconds more for the overlay's file
 CHANGE_TIMEOUT = 10.0  # seconds until ~/model_info tells of a change
 REDRAW_PERIOD = 0.25  # seconds
@@ -202,11 +203,18 @@ def _wait_for_everything(
     observer: DemoObserver, spin: Spin, tick: Callable[[], None], console: Console
 ) -> None:
     """Spin until each topic and service of the node has shown itself."""
-    deadline = time.monotonic() + START_TIMEOUT
+    begin = last_healthy = time.monotonic()
     with console.status("starting the nodes"):
         while missing := observer.missing():
             tick()
-            if time.monotonic() > deadline:
+            now = time.monotonic()
+            try:
+                check_healthy(observer.diagnostics.values())
+                last_healthy = now
+            except CheckFailedError:
+                if now > last_healthy + ERROR_PATIENCE:
+                    raise
+            if now > begin + START_TIMEOUT:
                 raise DemoFailedError(f"after {START_TIMEOUT:.0f} s: {'; '.join(missing)}")
             spin(0.1)
 

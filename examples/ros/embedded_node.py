@@ -10,7 +10,7 @@ inference node are all there; `~/peak` of the second node is the largest value o
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -33,7 +33,7 @@ class Peaks(Node):
         super().__init__("peaks")
         self._publisher = self.create_publisher(Float32, "~/peak", 10)
 
-    def on_result(self, result: Result) -> None:
+    def on_result(self, result: Result[Any]) -> None:
         """In the model's worker thread, which waits: be quick, or hand the work on.
 
         Args:
@@ -47,7 +47,7 @@ def main() -> int:
     """Run until a signal comes."""
     rclpy.init()
     inference, peaks = InferenceNode(), Peaks()
-    remove_listener = inference.add_result_listener(MODEL, peaks.on_result)
+    inference.add_result_listener(MODEL, peaks.on_result)
     executor = SingleThreadedExecutor()
     executor.add_node(inference)
     executor.add_node(peaks)
@@ -56,9 +56,7 @@ def main() -> int:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
-        remove_listener()
-        inference.stop()
-        inference.destroy_node()
+        inference.destroy_node()  # ends its work, too
         peaks.destroy_node()
         rclpy.try_shutdown()
     return 0

@@ -244,7 +244,7 @@ def test_a_broken_model_fails_with_the_nodes_own_words(demo: Callable, folder: P
     running = demo()
     assert running.wait() == 1
     text = running.text().replace("\n", " ")
-    assert "inference_node ended with exit code 1" in text
+    assert "demo failed: diagnostics: inference_node: ERROR: unconfigured: cannot be" in text
     assert "'detector.file'" in text
 
 
