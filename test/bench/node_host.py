@@ -18,6 +18,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from sensor_msgs.msg import Image
 
 from hbm_runtime_ros.node import InferenceNode
+from hbm_runtime_ros.process_settings import hurry_with_images
 
 
 class TimedNode(InferenceNode):
@@ -61,6 +62,7 @@ class TimedExecutor(SingleThreadedExecutor):
 def main() -> None:
     """Runs until a signal comes."""
     times = Path(sys.argv[1])
+    hurry_with_images()  # as the node's own main does
     rclpy.init(args=sys.argv)
     node = TimedNode()
     executor = TimedExecutor()
