@@ -254,9 +254,7 @@ def test_reset_stats_counts_from_zero(
 
 
 @pytest.mark.parametrize("service", ["load", "unload", "reload", "reset_stats"])
-def test_without_models_the_state_is_told(
-    embed: Callable, nv12_model: Path, service: str
-) -> None:
+def test_without_models_the_state_is_told(embed: Callable, nv12_model: Path, service: str) -> None:
     rig = embed({"autostart": False}, eye=dict(file=nv12_model))
     answer = change(rig, service, "eye")
     assert not answer.success

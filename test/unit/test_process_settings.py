@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,7 @@ def page_faults(how: str) -> int:
         capture_output=True,
         text=True,
         timeout=60,
+        cwd=Path(__file__).parent,
     )
     assert done.returncode == 0, done.stderr
     return int(done.stdout)
