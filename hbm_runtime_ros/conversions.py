@@ -5,30 +5,29 @@ from __future__ import annotations
 
 import array
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
+from sensor_msgs.msg import CompressedImage, Image
 
-from hbm_runtime.image import (
-    Frame,
-    ImageError,
-    ImageFault,
-    ImageTransform,
-    nv12_from_buffer,
-)
+from hbm_runtime import QuantParams, dequantize, hbDNNDataType, hbDNNQuantiType
+from hbm_runtime.image import Frame, ImageError, ImageFault, ImageTransform
+from hbm_runtime.image.faults import check_size
+from hbm_runtime.image.frames import check_rows
+from hbm_runtime_ros import compressed
+from hbm_runtime_ros.encodings import KNOWN, check_accepted, read
 from hbm_runtime_ros.msg import ImageTransform as ImageTransformMsg
-from hbm_runtime_ros.msg import Tensor, TensorList
+from hbm_runtime_ros.msg import InputImage, ModelInfo, Tensor, TensorInfo, TensorList
+from hbm_runtime_ros.settings import NodeSettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from sensor_msgs.msg import Image
+    from std_msgs.msg import Header
 
-NV12 = "nv12"
-
-# What cv_bridge makes bgr8 of, in all its versions; others are tried too. Named in error messages.
-WELL_KNOWN_ENCODINGS = (NV12, "bgr8", "rgb8", "bgra8", "rgba8", "mono8", "bayer_rggb8")
+# Of a message's data, compressed or not.
+MAX_IMAGE_BYTES = NodeSettings.max_image_bytes
 
 _DTYPES: Mapping[int, np.dtype[np.generic]] = {
     Tensor.S4: np.dtype(np.uint8),  # bytes of two elements
@@ -46,24 +45,62 @@ _DTYPES: Mapping[int, np.dtype[np.generic]] = {
     Tensor.U64: np.dtype(np.uint64),
     Tensor.BOOL8: np.dtype(np.bool_),
 }
+_DATA_TYPES = {
+    dtype: data_type
+    for data_type, dtype in _DTYPES.items()
+    if data_type not in (Tensor.S4, Tensor.U4)
+}
 
 
-def image_to_frame(msg: Image) -> Frame:
-    """See or convert an image message.
+def image_to_frame(
+    msg: Image | CompressedImage,
+    max_bytes: int = MAX_IMAGE_BYTES,
+    encodings: Collection[str] = (),
+) -> Frame:
+    """See, convert or decode an image message.
 
     Args:
-        msg: `nv12` is seen in place, respecting `step`; every other encoding is converted to BGR by
-            cv_bridge.
+        msg: Encodings of `hbm_runtime_ros.encodings.KNOWN` are read here, seen in place where that
+            can be; every other is converted to BGR by cv_bridge. `step` is respected. Compressed
+            images are JPEG or PNG.
+        max_bytes: Of the data, and of the decoded picture.
+        encodings: Accepted ones, `jpeg` and `png` for compressed images; empty for all.
 
     Returns:
-        NV12 views of the message's data, or BGR uint8 [height, width, 3].
+        The picture. It may be a view of the message's data.
 
     Raises:
-        ImageError: If the message contradicts itself or its encoding cannot be used.
+        ImageError: If the message contradicts itself, is too large or cannot be used.
     """
-    if msg.encoding == NV12:
-        return nv12_from_buffer(msg.data, msg.width, msg.height, msg.step)
-    return _bgr_through_cv_bridge(msg)
+    check_encoding(msg, encodings)
+    if len(msg.data) > max_bytes:
+        raise ImageError(
+            ImageFault.TOO_LARGE,
+            f"image has {len(msg.data)} bytes of data, more than the {max_bytes} of parameter "
+            "'max_image_bytes'",
+        )
+    if isinstance(msg, CompressedImage):
+        return compressed.decode(msg.data, msg.format, max_bytes)
+    frame = read(msg.encoding, msg.data, msg.width, msg.height, msg.step)
+    return _bgr_through_cv_bridge(msg) if frame is None else frame
+
+
+def check_encoding(msg: Image | CompressedImage, encodings: Collection[str]) -> None:
+    """Refuse a message whose encoding is not one of those that are accepted.
+
+    Args:
+        msg: Of which nothing but the encoding, or the first bytes, are looked at.
+        encodings: Accepted ones; empty for all.
+
+    Raises:
+        ImageError: ENCODING; UNDECODABLE if compressed data are nothing known.
+    """
+    if not encodings:
+        return
+    if isinstance(msg, CompressedImage):
+        check_accepted(compressed.codec(msg.data, msg.format), encodings)
+    else:
+        check_accepted(msg.encoding, encodings)
 
 
 def array_to_tensor(name: str, tensor: NDArray[np.generic], data_type: int) -> Tensor:
@@ -154,6 +191,78 @@ def tensors_to_numpy(msg: TensorList) -> dict[str, NDArray[np.generic]]:
     return {tensor.name: tensor_to_numpy(tensor) for tensor in msg.tensors}
 
 
+def numpy_to_tensors(
+    tensors: Mapping[str, NDArray[np.generic]], data_types: Mapping[str, int] | None = None
+) -> list[Tensor]:
+    """Copy arrays into tensor messages; the way back from `tensors_to_numpy`.
+
+    Args:
+        tensors: Array per name, of any strides.
+        data_types: Constant of Tensor per name; needed for those only whose array does not tell:
+            S4 and U4, which look like U8.
+
+    Returns:
+        One message per array, in their order, for the field `tensors`.
+
+    Raises:
+        ValueError: If an array's type is none of Tensor's; names it.
+    """
+    return [
+        array_to_tensor(
+            name,
+            tensor,
+            data_types[name] if data_types and name in data_types else _data_type(name, tensor),
+        )
+        for name, tensor in tensors.items()
+    ]
+
+
+def dequantized(msg: TensorList, info: ModelInfo) -> dict[str, NDArray[np.float32]]:
+    """Return the real values of all tensors of a result; see `hbm_runtime.dequantize`.
+
+    Args:
+        msg: As received from `~/<model>/tensors`.
+        info: Of the same model, from `~/model_info`.
+
+    Returns:
+        float32 array per tensor name, in the message's order. 4-bit tensors come one element per
+        number, truth values as 0 and 1.
+
+    Raises:
+        ValueError: If the information is of another model, or a tensor contradicts itself.
+    """
+    if msg.model_hash != info.hash:
+        raise ValueError(
+            f"result of model '{msg.model}' was computed by the model with hash "
+            f"'{msg.model_hash}', but the information is of '{info.name}' with hash "
+            f"'{info.hash}': take the one from ~/model_info with the result's hash"
+        )
+    outputs = {output.name: output for output in info.outputs}
+    real = {}
+    for tensor in msg.tensors:
+        if tensor.name not in outputs:
+            raise ValueError(
+                f"tensor '{tensor.name}' is none of the model's outputs {', '.join(outputs)}"
+            )
+        real[tensor.name] = _dequantized(tensor, outputs[tensor.name])
+    return real
+
+
+def input_image_msg(name: str, topic: str, header: Header, transform: ImageTransform) -> InputImage:
+    """Say which image a result was computed from.
+
+    Args:
+        name: Of the image in the node's parameter `<model>.images`, "" where there is one.
+        topic: Resolved name.
+        header: Of the image.
+        transform: From pixels of the model's input to pixels of the image.
+
+    Returns:
+        The message; it holds the header itself, not a copy.
+    """
+    return InputImage(name=name, topic=topic, header=header, transform=transform_to_msg(transform))
+
+
 def transform_to_msg(transform: ImageTransform) -> ImageTransformMsg:
     """Convert to the message."""
     return ImageTransformMsg(**{name: getattr(transform, name) for name in _TRANSFORM_FIELDS})
@@ -177,41 +286,60 @@ def time_msg(nanoseconds: int) -> Time:
 _TRANSFORM_FIELDS = tuple(ImageTransform.__dataclass_fields__)
 
 
+def _data_type(name: str, tensor: NDArray[np.generic]) -> int:
+    data_type = _DATA_TYPES.get(tensor.dtype)
+    if data_type is None:
+        raise ValueError(
+            f"tensor '{name}': no data type of a Tensor message holds elements of {tensor.dtype}"
+        )
+    return data_type
+
+
+def _dequantized(tensor: Tensor, info: TensorInfo) -> NDArray[np.float32]:
+    stored = tensor_to_numpy(tensor)
+    data_type = hbDNNDataType(tensor.data_type)
+    if data_type is hbDNNDataType.BOOL8:
+        return stored.astype(np.float32)
+    quant = info.quantization
+    four_bit = data_type in (hbDNNDataType.S4, hbDNNDataType.U4)
+    return dequantize(
+        stored,
+        QuantParams(
+            np.asarray(quant.scale, np.float32),
+            np.asarray(quant.zero_point, np.int32),
+            hbDNNQuantiType(quant.type),
+            quant.axis,
+        ),
+        dtype=data_type,
+        length=info.shape[-1] if four_bit and info.shape and info.shape[-1] > 0 else None,
+    )
+
+
 def _bgr_through_cv_bridge(msg: Image) -> NDArray[np.uint8]:
-    bridge, bridge_errors = _cv_bridge()
-    if msg.width == 0 or msg.height == 0:
-        raise ImageError(ImageFault.ZERO_SIZE, f"size of the image is {msg.width}x{msg.height}")
+    bridge = _cv_bridge(msg.encoding)
+    check_size(msg.width, msg.height, "image")
     try:
         dtype, channels = bridge.encoding_to_dtype_with_channels(msg.encoding)
-    except bridge_errors as error:
+        row = msg.width * channels * np.dtype(dtype).itemsize
+    # its versions raise different things for what they do not know
+    except Exception as error:
         raise _unknown_encoding(msg.encoding) from error
-    row = msg.width * channels * np.dtype(dtype).itemsize
-    if msg.step < row:
-        raise ImageError(
-            ImageFault.BAD_STEP,
-            f"step of a {msg.encoding} image of width {msg.width} must be at least {row}, "
-            f"got {msg.step}",
-        )
-    needed = msg.step * (msg.height - 1) + row
-    if len(msg.data) < needed:
-        raise ImageError(
-            ImageFault.SHORT_DATA,
-            f"data of a {msg.width}x{msg.height} {msg.encoding} image with step {msg.step} must "
-            f"hold at least {needed} bytes, got {len(msg.data)}",
-        )
+    check_rows(len(msg.data), row, msg.width, msg.height, msg.step, msg.encoding)
     if msg.step != row or len(msg.data) != row * msg.height:
         msg = _without_padding(msg, row)
     try:
         frame: NDArray[np.uint8] = bridge.imgmsg_to_cv2(msg, "bgr8")
-    except bridge_errors as error:
+    except Exception as error:
         raise _unknown_encoding(msg.encoding) from error
+    if frame.dtype != np.uint8 or frame.shape != (msg.height, msg.width, 3):
+        raise _unknown_encoding(msg.encoding)
     return frame
 
 
 def _without_padding(msg: Image, row: int) -> Image:
     """Some versions of cv_bridge take every row for dense."""
     rows: NDArray[np.uint8] = np.ndarray((msg.height, row), np.uint8, msg.data, 0, (msg.step, 1))
-    dense = type(msg)()
+    dense = Image()
     dense.header = msg.header
     dense.height, dense.width, dense.step = msg.height, msg.width, row
     dense.encoding, dense.is_bigendian = msg.encoding, msg.is_bigendian
@@ -222,22 +350,26 @@ def _without_padding(msg: Image, row: int) -> Image:
 def _unknown_encoding(encoding: str) -> ImageError:
     return ImageError(
         ImageFault.ENCODING,
-        f"encoding '{encoding}' cannot be used; accepted are {', '.join(WELL_KNOWN_ENCODINGS)} "
+        f"encoding '{encoding}' cannot be used; accepted are {', '.join(KNOWN)} "
         "and whatever else the installed cv_bridge converts to bgr8",
     )
 
 
 @functools.lru_cache(maxsize=1)
-def _cv_bridge() -> tuple[Any, tuple[type[Exception], ...]]:
-    """Import cv_bridge late (NV12 needs none) and say what it raises for what it does not know."""
+def _bridge() -> Any:
+    from cv_bridge import CvBridge
+
+    return CvBridge()
+
+
+def _cv_bridge(encoding: str) -> Any:
+    """Import cv_bridge late: what is read here needs none."""
     try:
-        import cv2
-        from cv_bridge import CvBridge, CvBridgeError
+        return _bridge()
     except ImportError as error:
         raise ImageError(
             ImageFault.ENCODING,
-            "images that are not nv12 need cv_bridge and OpenCV: "
-            f"apt install ros-$ROS_DISTRO-cv-bridge ({error})",
+            f"encoding '{encoding}' cannot be used without cv_bridge "
+            f"(apt install ros-$ROS_DISTRO-cv-bridge: {error}); accepted are "
+            f"{', '.join(KNOWN)}",
         ) from error
-    # KeyError: the pure-Python cv_bridge of PyPI, for encodings missing in its tables
-    return CvBridge(), (CvBridgeError, KeyError, cv2.error)

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import enum
+import math
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,31 +32,105 @@ class LatencySummary:
     Attributes:
         samples: Results that the figures are taken from; 0 makes the figures 0.
         p50: Median, seconds.
+        p90: 90th percentile, seconds.
         p99: 99th percentile, seconds.
         max: Seconds.
     """
 
     samples: int = 0
     p50: float = 0.0
+    p90: float = 0.0
     p99: float = 0.0
     max: float = 0.0
 
 
 @dataclass(frozen=True)
+class Totals:
+    """Counts that no reset changes: what rates are made of.
+
+    Attributes:
+        frames_in: Frames (sets of them) offered.
+        results: Frames that became a result.
+        drops: Frames that did not.
+    """
+
+    frames_in: int = 0
+    results: int = 0
+    drops: int = 0
+
+
+@dataclass(frozen=True)
 class CounterSnapshot:
-    """The counters of one model at one moment.
+    """The counters of one model at one moment, since its making or the latest reset.
+
+    ``frames_in == results + sum(drops.values()) + waiting + running``, always. A set of images
+    counts once; an image without partners counts when it leaves.
 
     Attributes:
         frames_in: Frames offered.
-        results: Frames that became a published result.
-        drops: Frames that did not, by reason.
+        results: Frames that became a delivered result.
+        drops: Frames that did not, by reason of DropCount.msg.
+        waiting: Frames that wait for their turn now.
+        running: Frames being worked on now, 0 or 1.
+        incomplete: Images that wait for their partners now; not in frames_in yet.
+        unmatched: Images dropped as unmatched, by name of the image.
+        recoveries: Times that the watchdog has recreated the runtime.
+        failed_recoveries: Times that it could not.
         latencies: Summary per stage.
+        totals: Counts that no reset changes.
     """
 
     frames_in: int = 0
     results: int = 0
     drops: Mapping[str, int] = field(default_factory=dict)
+    waiting: int = 0
+    running: int = 0
+    incomplete: int = 0
+    unmatched: Mapping[str, int] = field(default_factory=dict)
+    recoveries: int = 0
+    failed_recoveries: int = 0
     latencies: Mapping[Stage, LatencySummary] = field(default_factory=dict)
+    totals: Totals = field(default_factory=Totals)
+
+
+@dataclass(frozen=True)
+class InputCounters:
+    """What the node knows of one image topic of one model.
+
+    Attributes:
+        name: Of the image; "" where the model has one.
+        topic: Resolved name.
+        received: Messages since the node was configured.
+        age: Seconds from the latest image's stamp until its reception, NaN before the first.
+        publishers: On the topic now.
+        messages_lost: Reported by the middleware.
+        qos_mismatches: Publishers whose QoS does not fit, reported by the middleware.
+    """
+
+    name: str
+    topic: str
+    received: int = 0
+    age: float = math.nan
+    publishers: int = 0
+    messages_lost: int = 0
+    qos_mismatches: int = 0
+
+
+@dataclass(frozen=True)
+class ModelCounters:
+    """All that a statistics message tells of one model.
+
+    Attributes:
+        model: Name in the node's parameter `models`.
+        counters: Of its pipeline.
+        inputs: In the order of its images.
+        idle: Lazy, and nobody subscribes.
+    """
+
+    model: str
+    counters: CounterSnapshot
+    inputs: Sequence[InputCounters] = ()
+    idle: bool = False
 
 
 class PipelineCounters:

@@ -17,9 +17,10 @@ from hbm_runtime.image import ImageError, bgr_resize, bgr_to_nv12
 from hbm_runtime_ros import qos
 from hbm_runtime_ros.bag_source import SUFFIX, Bag
 from hbm_runtime_ros.conversions import bytes_to_field, time_msg
+from hbm_runtime_ros.declaration import declare
 from hbm_runtime_ros.image_source import ImageSourceError, open_source
 from hbm_runtime_ros.lifetime import Finished, run_node
-from hbm_runtime_ros.parameter_table import ConfigurationError, ParameterSpec, declare, not_empty
+from hbm_runtime_ros.parameter_table import ConfigurationError, ParameterSpec, not_empty
 from hbm_runtime_ros.playback import Pace, ResultGate
 
 if TYPE_CHECKING:

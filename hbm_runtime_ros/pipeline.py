@@ -1,232 +1,134 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From frames to results: newest frame wins, one worker per model. Knows no ROS."""
+"""From frames to results: one queue and one worker per model. Knows no ROS."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import Callable
+from typing import Generic
 
-from hbm_runtime import HBMError, HBMTimeoutError
-from hbm_runtime.image import ImageError
-from hbm_runtime_ros.counters import CounterSnapshot, PipelineCounters, Stage
+from hbm_runtime_ros.counters import CounterSnapshot
+from hbm_runtime_ros.settings import LiveSettings, ModelSettings
+from hbm_runtime_ros.steps import FrameT, PipelineState, Rejected, Result, Steps
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+__all__ = ["ModelPipeline", "PipelineState", "Rejected", "Result", "Steps"]
 
-    from hbm_runtime.image import ImageTransform
-    from hbm_runtime_ros.preprocessing import ModelInputs
-
-    Tensors = Mapping[str, NDArray[np.generic]]
-
-FrameT = TypeVar("FrameT")
-
-# Reasons of DropCount.msg that arise here; those of broken images are
-# hbm_runtime.image.ImageFault's values.
-REPLACED = "replaced"
-STOPPED = "stopped"
-TIMEOUT = "timeout"
-INFERENCE_ERROR = "inference_error"
-PUBLISH_ERROR = "publish_error"
-INTERNAL_ERROR = "internal_error"
+# Not drops: reports of the watchdog use these in place of a reason.
+RECOVERED = "recovered"
+NOT_RECOVERED = "not_recovered"
 
 
-@dataclass(frozen=True)
-class Result(Generic[FrameT]):
-    """What one frame became.
-
-    Attributes:
-        frame: The frame as offered.
-        sequence: Results of this model before this one.
-        tensors: Output array per name, in the model's order.
-        transform: From pixels of the model's input to pixels of the frame.
-        received: Time of the offer, nanoseconds of the pipeline's wall clock.
-        started: Time preprocessing began, same clock.
-        finished: Time the outputs were there, same clock.
-    """
-
-    frame: FrameT
-    sequence: int
-    tensors: Tensors
-    transform: ImageTransform
-    received: int
-    started: int
-    finished: int
-
-
-@dataclass(frozen=True)
-class Steps(Generic[FrameT]):
-    """What a pipeline does with a frame, in this order; all three are called in its worker thread.
-
-    Attributes:
-        prepare: Frame to input tensors; raises ImageError for a frame that cannot be used.
-        infer: Input tensors to output tensors; bounded in time; raises HBMError.
-        deliver: Hands a result on.
-    """
-
-    prepare: Callable[[FrameT], ModelInputs]
-    infer: Callable[[Tensors], Tensors]
-    deliver: Callable[[Result[FrameT]], None]
-
-
-@dataclass(frozen=True)
-class _Waiting(Generic[FrameT]):
-    frame: FrameT
-    received: int
-    since: float
-
-
-class _Dropped(Exception):
-    """A frame that ends without a result."""
-
-    def __init__(self, reason: str, text: str) -> None:
-        super().__init__(text)
-        self.reason = reason
+def _no_room_wanted() -> None:
+    """Nobody waits for room."""
 
 
 class ModelPipeline(Generic[FrameT]):
-    """Runs one model on the newest frame there is.
+    """Runs one model on the frames that its policy lets through.
 
-    The thread that offers frames never waits: a frame replaces the one still waiting, which is
-    counted as dropped. Whatever goes wrong with one frame is counted and reported, and the next
-    frame is tried.
+    The thread that offers frames never waits. Whatever goes wrong with one frame is counted and
+    reported, and the next one is tried. Every frame in ends as one result or one drop.
+
+    A frame is opaque but for `frame.header.stamp`.
     """
 
     def __init__(
         self,
         name: str,
         steps: Steps[FrameT],
+        settings: ModelSettings,
+        live: Callable[[], LiveSettings],
         report: Callable[[str, str], None],
-        wall_clock: Callable[[], int] = time.time_ns,
+        clock: Callable[[], int] = time.time_ns,
+        on_room: Callable[[], None] = _no_room_wanted,
+        *,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare a pipeline; nothing runs before :meth:`start`.
 
         Args:
             name: Of the model; names the thread.
-            steps: What to do with a frame.
-            report: Called in the worker thread with (reason, text) for each frame lost to an error.
-            wall_clock: Nanoseconds, for the times in results.
+            steps: What to do with the frames.
+            settings: How many images, how they are put together.
+            live: Read when a frame is offered and again when its turn comes; from any thread,
+                quick, never waits.
+            report: Called, outside of any lock, with (reason, text) for each frame lost to a
+                fault, and with RECOVERED and NOT_RECOVERED; mostly in the worker thread.
+            clock: The node's clock, nanoseconds; 0 while simulated time has not begun.
+            on_room: Called outside of any lock, from the thread that made it, when there is room
+                again after `has_room` was False.
+            steady: Seconds that never jump.
         """
-        self._name = name
-        self._steps = steps
-        self._report = report
-        self._wall_clock = wall_clock
-        self._counters = PipelineCounters()
-        self._changed = threading.Condition()
-        self._waiting: _Waiting[FrameT] | None = None
-        self._stopping = False
-        # daemon: a task that the accelerator never gives back must not keep the process alive
-        self._worker = threading.Thread(target=self._work, name=f"hbm-{name}", daemon=True)
+        raise NotImplementedError
 
     @property
     def name(self) -> str:
         """Name of the model."""
-        return self._name
+        raise NotImplementedError
 
     def start(self) -> None:
-        """Start the worker thread; once."""
-        self._worker.start()
+        """Take frames from now on; once more after a stop is fine, twice is once."""
+        raise NotImplementedError
 
-    def offer(self, frame: FrameT) -> None:
-        """Give the newest frame; returns at once, from any thread.
-
-        Args:
-            frame: Passed to the steps as it is.
-        """
-        self._counters.count_frame()
-        waiting = _Waiting(frame, self._wall_clock(), time.perf_counter())
-        with self._changed:
-            if self._stopping:
-                lost: str | None = STOPPED
-            else:
-                lost = REPLACED if self._waiting is not None else None
-                self._waiting = waiting
-                self._changed.notify()
-        if lost is not None:
-            self._counters.count_drop(lost)
-
-    def stop(self, timeout: float) -> bool:
-        """End the worker thread after the frame it is busy with; a waiting frame is dropped.
+    def stop(self, timeout: float, drain: bool = True) -> bool:
+        """Take no more frames, and end the worker thread.
 
         Args:
             timeout: Seconds to wait for it.
+            drain: Finish the frames that wait, as far as the time allows; what is left then, or
+                without `drain` all that wait, is counted as stopped.
 
         Returns:
-            False if it was still busy then; it ends by itself as soon as it can.
+            False if the worker was still busy then; it ends by itself as soon as it can, or goes
+            on if it is started again before. Also False at once when called by the worker itself.
         """
-        with self._changed:
-            self._stopping = True
-            lost, self._waiting = self._waiting, None
-            self._changed.notify()
-        if lost is not None:
-            self._counters.count_drop(STOPPED)
-        if self._worker.ident is not None:
-            self._worker.join(timeout)
-        return not self._worker.is_alive()
+        raise NotImplementedError
+
+    def offer(self, image_index: int, frame: FrameT) -> None:
+        """Give the newest frame of one image; returns at once, from any thread.
+
+        Args:
+            image_index: Which of the model's images, 0 for the first.
+            frame: Passed to the steps as it is.
+        """
+        raise NotImplementedError
+
+    def has_room(self) -> bool:
+        """Whether to take more messages; from any thread, cheap.
+
+        Returns:
+            False only while the queue is full with policy "block": then `on_room` is called once
+            when that ends.
+        """
+        raise NotImplementedError
+
+    def infer_now(self, frames: tuple[FrameT, ...], timeout: float) -> Result[FrameT]:
+        """Run the model on these frames, before all that wait; blocks, from any other thread.
+
+        Beside the counters and the stream of results: policy, rate and age do not apply, nothing
+        is counted or delivered, only the watchdog learns how it went.
+
+        Args:
+            frames: One per image of the model.
+            timeout: Seconds until the answer, waiting for the model included.
+
+        Returns:
+            The result.
+
+        Raises:
+            Rejected: With a reason of DropCount.msg: no result within the time, the pipeline is
+                or was stopped, or a step failed.
+            ValueError: The number of frames is not that of the images.
+        """
+        raise NotImplementedError
 
     def snapshot(self) -> CounterSnapshot:
-        """Read the counters; from any thread."""
-        return self._counters.snapshot()
+        """Read the counters at one moment; from any thread, never waits."""
+        raise NotImplementedError
 
-    def _work(self) -> None:
-        sequence = 0
-        while True:
-            with self._changed:
-                while self._waiting is None and not self._stopping:
-                    self._changed.wait()
-                if self._stopping:
-                    return
-                waiting, self._waiting = self._waiting, None
-            assert waiting is not None
-            try:
-                durations = self._process(waiting, sequence)
-            except _Dropped as drop:
-                self._counters.count_drop(drop.reason)
-                self._report(drop.reason, str(drop))
-            else:
-                sequence += 1
-                self._counters.count_result(durations)
+    def reset(self) -> None:
+        """Begin to count anew; frames that wait or run now count as in, `totals` go on."""
+        raise NotImplementedError
 
-    def _process(self, waiting: _Waiting[FrameT], sequence: int) -> dict[Stage, float]:
-        steps = self._steps
-        started = self._wall_clock()
-        begin = time.perf_counter()
-        try:
-            inputs = steps.prepare(waiting.frame)
-            prepared = time.perf_counter()
-            tensors = steps.infer(inputs.tensors)
-        except ImageError as error:
-            raise _Dropped(error.fault.value, str(error)) from error
-        except HBMTimeoutError as error:
-            raise _Dropped(TIMEOUT, str(error)) from error
-        except HBMError as error:
-            raise _Dropped(INFERENCE_ERROR, str(error)) from error
-        except Exception as error:
-            raise _Dropped(INTERNAL_ERROR, f"{type(error).__name__}: {error}") from error
-        inferred = time.perf_counter()
-        finished = self._wall_clock()
-        try:
-            steps.deliver(
-                Result(
-                    waiting.frame,
-                    sequence,
-                    tensors,
-                    inputs.transform,
-                    waiting.received,
-                    started,
-                    finished,
-                )
-            )
-        except Exception as error:
-            raise _Dropped(PUBLISH_ERROR, f"{type(error).__name__}: {error}") from error
-        published = time.perf_counter()
-        return {
-            Stage.WAIT: begin - waiting.since,
-            Stage.PREPROCESS: prepared - begin,
-            Stage.INFERENCE: inferred - prepared,
-            Stage.PUBLISH: published - inferred,
-            Stage.TOTAL: published - waiting.since,
-        }
+    def state(self) -> PipelineState:
+        """What it does at this moment; from any thread, never waits."""
+        raise NotImplementedError

@@ -1,65 +1,70 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Camera frame to input tensors: finds out what image a model wants and makes it. Knows no ROS."""
+"""Camera images to input tensors: fitted, converted, shared between models. Knows no ROS."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from hbm_runtime.image import (
-    ColorRange,
     Frame,
     ImageTransform,
     NV12Frame,
-    ResizeMode,
-    bgr_resize,
-    bgr_resize_to_nv12,
+    fit_bgr,
+    fit_grey,
+    fit_nv12,
     new_nv12,
-    nv12_resize,
-    nv12_to_bgr,
+)
+from hbm_runtime.image.placement import check_roi
+from hbm_runtime_ros.normalize import PixelWriter
+from hbm_runtime_ros.picture_inputs import (
+    InputSpec,
+    NV12Input,
+    PixelInput,
+    UnsupportedInputsError,
+    assign,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Hashable, Sequence
 
     from numpy.typing import NDArray
 
-_PIXEL_TYPES: dict[str, np.dtype[np.generic]] = {
-    "U8": np.dtype(np.uint8),
-    "F32": np.dtype(np.float32),
-}
+    from hbm_runtime.image import Plane
+    from hbm_runtime_ros.settings import FitSettings, ImageSettings
+
+__all__ = [
+    "GivenFrame",
+    "InputSpec",
+    "ModelInputs",
+    "PreparedImage",
+    "Preprocessor",
+    "Source",
+    "UnsupportedInputsError",
+    "make_preprocessor",
+    "read_only",
+]
+
+T = TypeVar("T")
+Tensors = dict[str, "NDArray[np.generic]"]
 
 
-@dataclass(frozen=True)
-class InputSpec:
-    """What preprocessing needs to know of one input tensor.
+class PreparedImage(NamedTuple):
+    """One image that a preprocessor makes tensors of.
 
     Attributes:
-        name: Name in the model.
-        shape: Elements per dimension.
-        data_type: Name of the hbDNNDataType, e.g. "U8".
+        name: Of the image in the settings, "" where the model has one.
+        tensors: Inputs of the model that it feeds: luma and chroma, or one.
+        width: Pixels of the model's input.
+        height: Pixels of the model's input.
     """
 
     name: str
-    shape: tuple[int, ...]
-    data_type: str
-
-
-@dataclass(frozen=True)
-class ResizeOptions:
-    """How a frame is fitted into a model's input.
-
-    Attributes:
-        mode: "stretch" or "letterbox".
-        pad_value: Luma (NV12) or value of all channels (RGB) of the letterbox border, 0..255.
-        color_range: BT.601 range of NV12 wherever RGB is converted from or to it.
-    """
-
-    mode: ResizeMode = "stretch"
-    pad_value: int = 127
-    color_range: ColorRange = "full"
+    tensors: tuple[str, ...]
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)
@@ -67,200 +72,207 @@ class ModelInputs:
     """The input tensors of one inference.
 
     Attributes:
-        tensors: Array per input name. They are the preprocessor's own buffers or views of the
-            frame, valid until its next call.
-        transform: From pixels of the model's input to pixels of the frame.
+        tensors: Array per input name, not to be written to. See `make_preprocessor` for how long
+            they are valid.
+        transforms: Per image, from pixels of the model's input to pixels of the image.
     """
 
-    tensors: dict[str, NDArray[np.generic]]
-    transform: ImageTransform
+    tensors: Tensors
+    transforms: tuple[ImageTransform, ...]
 
 
-class Preprocessor(Protocol):
-    """Turns frames into the inputs of one model; for one thread at a time.
+class Source(Protocol):
+    """What images come in: `shared_image.SharedImage`, or anything like it."""
+
+    def frame(self, encodings: Collection[str] = ()) -> Frame:
+        """See or decode the image; raises ImageError."""
+        ...
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Make something of this image, unless that was done already."""
+        ...
+
+
+class GivenFrame:
+    """A picture that is there already, as a source of a preprocessor of its own."""
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+
+    def frame(self, encodings: Collection[str] = ()) -> Frame:
+        """Return the picture; it has no encoding to be refused."""
+        return self._frame
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Make what is asked for, each time."""
+        return make()
+
+
+class Preprocessor:
+    """Turns images into the inputs of one model; for one thread at a time.
 
     Attributes:
-        width: Pixels of the model's image.
-        height: Pixels of the model's image.
+        images: What it takes, in the order of its argument.
     """
 
-    @property
-    def width(self) -> int:
-        """Pixels of the model's image."""
-        ...
+    def __init__(self, feeds: Sequence[_NV12Feed | _PixelFeed]) -> None:
+        self._feeds = tuple(feeds)
+        self.images = tuple(feed.image for feed in feeds)
 
-    @property
-    def height(self) -> int:
-        """Pixels of the model's image."""
-        ...
+    def __call__(self, frames: Sequence[Source]) -> ModelInputs:
+        """Make the inputs of one inference.
 
-    def __call__(self, frame: Frame) -> ModelInputs:
-        """Make the inputs for one frame."""
-        ...
+        Args:
+            frames: One per image, in the order of `images`.
+
+        Returns:
+            The tensors and the ways back.
+
+        Raises:
+            ImageError: If an image cannot be used.
+        """
+        if len(frames) != len(self._feeds):
+            raise ValueError(f"expected {len(self._feeds)} images, got {len(frames)}")
+        tensors: Tensors = {}
+        transforms = []
+        for feed, source in zip(self._feeds, frames, strict=True):
+            made, transform = feed(source)
+            tensors.update(made)
+            transforms.append(transform)
+        return ModelInputs(tensors, tuple(transforms))
 
 
-class UnsupportedInputsError(ValueError):
-    """A model whose inputs are not one image."""
-
-
-def make_preprocessor(inputs: Sequence[InputSpec], options: ResizeOptions) -> Preprocessor:
-    """Choose the preprocessor that fits a model's inputs.
+def make_preprocessor(
+    inputs: Sequence[InputSpec], images: Sequence[ImageSettings], shared: bool = False
+) -> Preprocessor:
+    """Choose how a model's inputs are made of images.
 
     Args:
         inputs: All inputs of the model.
-        options: How frames are fitted.
+        images: All images that it takes.
+        shared: Several preprocessors are called with the same `SharedImage`: what they have in
+            common is made once. Then the tensors stay valid; else they are the preprocessor's own
+            buffers or views of the image, valid until its next call.
 
     Returns:
-        A preprocessor with buffers of its own.
+        The preprocessor.
 
     Raises:
-        UnsupportedInputsError: If the inputs are neither an NV12 pair nor one RGB image.
+        UnsupportedInputsError: If an input is fed by no image or by several, or is no picture; says
+            which parameter to set and what the choices are.
     """
-    if any(dim <= 0 for spec in inputs for dim in spec.shape):
-        raise UnsupportedInputsError(
-            f"its inputs {_describe(inputs)} have dynamic dimensions; make it for one image size"
-        )
-    found = _nv12_preprocessor(inputs, options) or _rgb_preprocessor(inputs, options)
-    if found is None:
-        raise UnsupportedInputsError(
-            f"its inputs {_describe(inputs)} are not an image; the node feeds models with an NV12 "
-            "pair (U8 [1,H,W,1] and U8 [1,H/2,W/2,2]) or one RGB image (U8 or F32, [1,3,H,W] or "
-            "[1,H,W,3])"
-        )
-    return found
-
-
-class NV12Preprocessor:
-    """Feeds a model that takes a luma and a chroma tensor."""
-
-    def __init__(
-        self, y_name: str, uv_name: str, width: int, height: int, options: ResizeOptions
-    ) -> None:
-        self._y_name = y_name
-        self._uv_name = uv_name
-        self._options = options
-        self._buffer = new_nv12(width, height)
-        self.width = width
-        self.height = height
-
-    def __call__(self, frame: Frame) -> ModelInputs:
-        """Resize the frame; NV12 of the right size goes through as views, without a copy.
-
-        Args:
-            frame: NV12, or BGR uint8 [height, width, 3].
-
-        Returns:
-            Arrays [1,H,W,1] and [1,H/2,W/2,2].
-        """
-        options = self._options
-        if isinstance(frame, NV12Frame):
-            fits = (frame.width, frame.height) == (self.width, self.height)
-            planes, transform = nv12_resize(
-                frame,
-                self.width,
-                self.height,
-                options.mode,
-                options.pad_value,
-                out=None if fits else self._buffer,
-            )
+    feeds: list[_NV12Feed | _PixelFeed] = []
+    for settings, target in zip(images, assign(inputs, images), strict=True):
+        if settings.fit.resize == "roi":
+            try:
+                check_roi(settings.fit.roi)
+            except ValueError as error:
+                raise UnsupportedInputsError(f"parameter 'roi': {error}") from error
+        if isinstance(target, NV12Input):
+            feeds.append(_NV12Feed(settings, target, shared))
         else:
-            planes, transform = bgr_resize_to_nv12(
-                frame,
-                self.width,
-                self.height,
-                options.mode,
-                options.pad_value,
-                options.color_range,
-                out=self._buffer,
-            )
-        tensors: dict[str, NDArray[np.generic]] = {
-            self._y_name: planes.y[np.newaxis, :, :, np.newaxis],
-            self._uv_name: planes.uv[np.newaxis],
+            feeds.append(_PixelFeed(settings, target, shared))
+    return Preprocessor(feeds)
+
+
+class _NV12Feed:
+    """Feeds a luma and a chroma tensor."""
+
+    def __init__(self, settings: ImageSettings, target: NV12Input, shared: bool) -> None:
+        self.image = _prepared(settings, target)
+        self._encodings = settings.encodings
+        self._fit = _Fit(settings.fit, target.width, target.height)
+        self._buffer = None if shared else new_nv12(target.width, target.height)
+
+    def __call__(self, source: Source) -> tuple[Tensors, ImageTransform]:
+        """Fit the image; NV12 that fits already goes through as views, without a copy."""
+        frame = source.frame(self._encodings)
+        if self._buffer is None:
+            planes, transform = source.once(("nv12", self._fit), lambda: self._shared(frame))
+        else:
+            planes, transform = self._fit.nv12(frame, self._buffer)
+        y, uv = self.image.tensors
+        return {y: planes.y[np.newaxis, :, :, np.newaxis], uv: planes.uv[np.newaxis]}, transform
+
+    def _shared(self, frame: Frame) -> tuple[NV12Frame, ImageTransform]:
+        planes, transform = self._fit.nv12(frame, None)
+        return NV12Frame(read_only(planes.y), read_only(planes.uv)), transform
+
+
+class _PixelFeed:
+    """Feeds one tensor of three channels or of one."""
+
+    def __init__(self, settings: ImageSettings, target: PixelInput, shared: bool) -> None:
+        self.image = _prepared(settings, target)
+        self._encodings = settings.encodings
+        self._fit = _Fit(settings.fit, target.width, target.height)
+        self._grey = target.channels == 1
+        self._writer = PixelWriter(target, settings.normalize)
+        self._tensor: NDArray[np.generic] | None = None
+        self._buffer: Plane | None = None
+        if not shared:
+            size = (target.height, target.width)
+            self._tensor = np.empty(self._writer.shape, self._writer.dtype)
+            self._buffer = np.empty(size if self._grey else (*size, 3), np.uint8)
+
+    def __call__(self, source: Source) -> tuple[Tensors, ImageTransform]:
+        """Fit the image, convert it to RGB, BGR or grey, and write it as the tensor has it."""
+        frame = source.frame(self._encodings)
+        if self._buffer is None:
+            key = ("grey" if self._grey else "bgr", self._fit)
+            pixels, transform = source.once(key, lambda: self._shared(frame))
+        else:
+            pixels, transform = self._fit.pixels(frame, self._grey, self._buffer)
+        tensor = self._writer.view(pixels)
+        if tensor is None:
+            tensor = self._tensor
+            if tensor is None:
+                tensor = np.empty(self._writer.shape, self._writer.dtype)
+            self._writer.write(pixels, tensor)
+        return {self.image.tensors[0]: tensor}, transform
+
+    def _shared(self, frame: Frame) -> tuple[Plane, ImageTransform]:
+        pixels, transform = self._fit.pixels(frame, self._grey, None)
+        return read_only(pixels), transform
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How an image is fitted into a size; equal ones give equal pictures."""
+
+    settings: FitSettings
+    width: int
+    height: int
+
+    def nv12(self, frame: Frame, buffer: NV12Frame | None) -> tuple[NV12Frame, ImageTransform]:
+        """Make NV12, in the buffer where memory is needed."""
+        return fit_nv12(frame, self.width, self.height, out=buffer, **self._arguments())
+
+    def pixels(
+        self, frame: Frame, grey: bool, buffer: Plane | None
+    ) -> tuple[Plane, ImageTransform]:
+        """Make BGR or grey, in the buffer where memory is needed."""
+        fit = fit_grey if grey else fit_bgr
+        return fit(frame, self.width, self.height, out=buffer, **self._arguments())
+
+    def _arguments(self) -> dict[str, Any]:
+        settings = self.settings
+        return {
+            "mode": settings.resize,
+            "pad_value": settings.pad_value,
+            "roi": settings.roi,
+            "color_range": settings.color_range,
+            "color_matrix": settings.color_matrix,
+            "copy": False,
         }
-        return ModelInputs(tensors, transform)
 
 
-class RGBPreprocessor:
-    """Feeds a model that takes one RGB tensor with values 0..255."""
-
-    def __init__(
-        self,
-        name: str,
-        width: int,
-        height: int,
-        channels_first: bool,
-        dtype: np.dtype[np.generic],
-        options: ResizeOptions,
-    ) -> None:
-        shape = (1, 3, height, width) if channels_first else (1, height, width, 3)
-        self._name = name
-        self._options = options
-        self._tensor = np.empty(shape, dtype=dtype)
-        # the tensor seen as rows, columns, channels, whatever its layout
-        image = self._tensor[0]
-        self._pixels = image.transpose(1, 2, 0) if channels_first else image
-        self.width = width
-        self.height = height
-
-    def __call__(self, frame: Frame) -> ModelInputs:
-        """Resize the frame, convert it to RGB and to the tensor's layout and type.
-
-        Args:
-            frame: NV12, or BGR uint8 [height, width, 3].
-
-        Returns:
-            One array, [1,3,H,W] or [1,H,W,3].
-        """
-        options = self._options
-        if isinstance(frame, NV12Frame):
-            # planes first: fewer pixels to convert. An odd model size cannot be NV12.
-            if self.width % 2 == 0 and self.height % 2 == 0:
-                planes, transform = nv12_resize(
-                    frame, self.width, self.height, options.mode, options.pad_value
-                )
-                bgr = nv12_to_bgr(planes, options.color_range)
-            else:
-                whole = nv12_to_bgr(frame, options.color_range)
-                bgr, transform = bgr_resize(
-                    whole, self.width, self.height, options.mode, options.pad_value
-                )
-        else:
-            bgr, transform = bgr_resize(
-                frame, self.width, self.height, options.mode, options.pad_value
-            )
-        np.copyto(self._pixels, bgr[:, :, ::-1], casting="unsafe")
-        return ModelInputs({self._name: self._tensor}, transform)
+def _prepared(settings: ImageSettings, target: NV12Input | PixelInput) -> PreparedImage:
+    return PreparedImage(settings.name, target.tensors, target.width, target.height)
 
 
-def _nv12_preprocessor(
-    inputs: Sequence[InputSpec], options: ResizeOptions
-) -> NV12Preprocessor | None:
-    """For the pair [1,H,W,1] and [1,H/2,W/2,2], in either order."""
-    if len(inputs) != 2 or any(i.data_type != "U8" or len(i.shape) != 4 for i in inputs):
-        return None
-    y, uv = sorted(inputs, key=lambda spec: spec.shape[3])
-    _, height, width, _ = y.shape
-    if height % 2 or width % 2:
-        return None
-    if y.shape != (1, height, width, 1) or uv.shape != (1, height // 2, width // 2, 2):
-        return None
-    return NV12Preprocessor(y.name, uv.name, width, height, options)
-
-
-def _rgb_preprocessor(
-    inputs: Sequence[InputSpec], options: ResizeOptions
-) -> RGBPreprocessor | None:
-    """For one tensor [1,3,H,W] or [1,H,W,3]; the former where both would do."""
-    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].shape[0] != 1:
-        return None
-    (spec,) = inputs
-    dtype = _PIXEL_TYPES.get(spec.data_type)
-    if dtype is None or 3 not in (spec.shape[1], spec.shape[3]):
-        return None
-    channels_first = spec.shape[1] == 3
-    height, width = spec.shape[2:] if channels_first else spec.shape[1:3]
-    return RGBPreprocessor(spec.name, width, height, channels_first, dtype, options)
-
-
-def _describe(inputs: Sequence[InputSpec]) -> str:
-    return ", ".join(f"{i.name}: {i.data_type} {list(i.shape)}" for i in inputs) or "(none)"
+def read_only(array: Plane) -> Plane:
+    """Return a view of an array through which nobody can write to it."""
+    view: Plane = array.view()
+    view.flags.writeable = False
+    return view

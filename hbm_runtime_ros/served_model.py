@@ -1,24 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One model as the node serves it: runtime, pipeline, publisher, start-up checks."""
+"""One model as the node serves it: what is loaded, its pipeline, its results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from rclpy.qos import DurabilityPolicy
 
 from hbm_runtime import HB_HBMRuntime, HBMError
-from hbm_runtime_ros import qos
-from hbm_runtime_ros.conversions import (
-    array_to_tensor,
-    image_to_frame,
-    time_msg,
-    transform_to_msg,
-)
-from hbm_runtime_ros.model_info import model_info
-from hbm_runtime_ros.msg import ModelInfo, TensorList
-from hbm_runtime_ros.parameter_table import ConfigurationError
-from hbm_runtime_ros.parameters import ModelSettings
-from hbm_runtime_ros.pipeline import ModelPipeline, Result, Steps
+from hbm_runtime_ros.configuration import ConfigurationError, Problem
+from hbm_runtime_ros.conversions import array_to_tensor, time_msg, transform_to_msg
+from hbm_runtime_ros.loaded_files import LoadedFile
+from hbm_runtime_ros.model_info import Topics, model_info, set_live
+from hbm_runtime_ros.msg import InputImage, ModelInfo, TensorList
+from hbm_runtime_ros.pipeline import RECOVERED, ModelPipeline, Result, Steps
 from hbm_runtime_ros.preprocessing import (
     InputSpec,
     ModelInputs,
@@ -26,6 +23,7 @@ from hbm_runtime_ros.preprocessing import (
     UnsupportedInputsError,
     make_preprocessor,
 )
+from hbm_runtime_ros.settings import LiveSettings, ModelSettings
 from hbm_runtime_ros.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -33,130 +31,322 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rclpy.node import Node
     from rclpy.publisher import Publisher
-    from sensor_msgs.msg import Image
 
     from hbm_runtime_ros.pipeline import Tensors
+    from hbm_runtime_ros.shared_image import SharedImage
 
-RuntimeFactory = Callable[[str], HB_HBMRuntime]
+Listener = Callable[[Result], None]
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """One version of a model, with all that must change together when another one is loaded.
+
+    Attributes:
+        file: That it is in.
+        model: Name inside the file.
+        preprocessor: Makes its inputs.
+        info: What is told of it.
+        output_types: Constant of Tensor.msg per output.
+    """
+
+    file: LoadedFile
+    model: str
+    preprocessor: Preprocessor
+    info: ModelInfo
+    output_types: Mapping[str, int]
+
+
+def load_model(
+    file: LoadedFile, settings: ModelSettings, topics: Topics, shared: bool
+) -> LoadedModel:
+    """Find a model in its file and check that the node can run it as configured.
+
+    Args:
+        file: Opened.
+        settings: Of the model.
+        topics: Its resolved names.
+        shared: Whether other models of the node see the same images.
+
+    Returns:
+        The model, ready to be served.
+
+    Raises:
+        ConfigurationError: If the settings do not fit the file or the chip.
+    """
+    runtime = file.runtime
+    name = _choose_model(runtime, settings)
+    inputs = [
+        InputSpec(
+            tensor,
+            tuple(runtime.input_shapes[name][tensor]),
+            runtime.input_dtypes[name][tensor].name,
+            runtime.input_quants[name][tensor],
+        )
+        for tensor in runtime.input_names[name]
+    ]
+    try:
+        preprocessor = make_preprocessor(inputs, settings.images, shared)
+    except UnsupportedInputsError as error:
+        raise _configuration_error(
+            settings.name, f"model '{name}' of {settings.file} cannot be fed with images: {error}"
+        ) from error
+    problems = scheduling_problems(runtime, name, settings)
+    if problems:
+        raise ConfigurationError(problems)
+    info = model_info(runtime, name, settings, preprocessor.images, topics)
+    types = {tensor.name: tensor.data_type for tensor in info.outputs}
+    return LoadedModel(file, name, preprocessor, info, types)
+
+
+def scheduling_problems(
+    runtime: HB_HBMRuntime, model: str, settings: ModelSettings
+) -> tuple[Problem, ...]:
+    """Let the runtime check scheduling parameters against the chip; each run brings them again.
+
+    Args:
+        runtime: That has loaded the model.
+        model: Name inside the file.
+        settings: To be checked.
+
+    Returns:
+        What does not fit.
+    """
+    live = settings.live
+    values: dict[str, Any] = {
+        "priority": live.priority,
+        "bpu_cores": list(live.bpu_cores),
+        "device_id": settings.device_id,
+    }
+    problems = []
+    for key, value in values.items():
+        try:
+            runtime.set_scheduling_params(**{key: {model: value}})
+        except HBMError as error:
+            problems.append(Problem(f"{settings.name}.{key}", f"{value} cannot be used: {error}"))
+    return tuple(problems)
+
+
+class ModelInput:
+    """Counters of one image topic of one model, since the node was configured.
+
+    For the executor thread.
+
+    Attributes:
+        name: Of the image in the settings.
+        topic: Resolved name.
+        received: Messages.
+        age: Seconds from the latest image's stamp until its reception, NaN before the first.
+        messages_lost: Reported lost by the middleware.
+        qos_mismatches: Publishers whose QoS does not fit, as reported by the middleware.
+    """
+
+    def __init__(self, name: str, topic: str) -> None:
+        self.name = name
+        self.topic = topic
+        self.received = 0
+        self.age = float("nan")
+        self.messages_lost = 0
+        self.qos_mismatches = 0
+
+    def count(self, age: float) -> None:
+        """A message came, so many seconds after its stamp."""
+        self.received += 1
+        self.age = age
+
+    def reset(self) -> None:
+        """Count from zero."""
+        self.received = self.messages_lost = self.qos_mismatches = 0
 
 
 class ServedModel:
-    """One model: its runtime, its pipeline and its publisher."""
+    """One model: what is loaded of it, its pipeline and its publisher."""
 
     def __init__(
-        self, node: Node, runtime: HB_HBMRuntime, settings: ModelSettings, throttle: Throttle
+        self,
+        node: Node,
+        settings: ModelSettings,
+        loaded: LoadedModel,
+        topics: Topics,
+        publisher: Publisher,
+        listeners: Callable[[], Sequence[Listener]],
+        on_room: Callable[[], None],
+        throttle: Throttle,
     ) -> None:
-        self.runtime = runtime
-        self._settings = settings
-        self._name_in_file = _choose_model(runtime, settings)
-        self._preprocessor = self._make_preprocessor()
-        self._set_scheduling()
-        topic = f"~/{settings.name}/tensors"
-        self.info: ModelInfo = model_info(
-            runtime,
-            self._name_in_file,
-            settings,
-            node.resolve_topic_name(settings.image_topic),
-            node.resolve_topic_name(topic),
-        )
-        self._output_types = {tensor.name: tensor.data_type for tensor in self.info.outputs}
-        self._publisher: Publisher = node.create_publisher(TensorList, topic, qos.TENSORS)
+        """Put it together; nothing runs before the pipeline is started.
+
+        Args:
+            node: For its clock and log.
+            settings: Of the model.
+            loaded: What to run.
+            topics: Resolved names.
+            publisher: Of TensorList.
+            listeners: Who gets results without ROS, asked for each result.
+            on_room: Called when a full queue has room again; from any thread.
+            throttle: For log lines.
+        """
+        self.settings = settings
+        self.topics = topics
+        self.publisher = publisher
+        self.subscribed = False
+        self.inputs = [
+            ModelInput(image.name, topic)
+            for image, topic in zip(settings.images, topics.images, strict=True)
+        ]
+        self._loaded: LoadedModel | None = loaded
+        self._in_use = loaded
+        self._runtime_in_use = loaded.file.runtime
         self._node = node
+        self._listeners = listeners
         self._throttle = throttle
+        self._keeps_results = publisher.qos_profile.durability != DurabilityPolicy.VOLATILE
         clock = node.get_clock()
-        self.pipeline: ModelPipeline[Image] = ModelPipeline(
+        self.pipeline = ModelPipeline(
             settings.name,
-            Steps(self._prepare, self._infer, self._publish),
+            Steps(self._prepare, self._infer, self._deliver, self._recover),
+            settings,
+            lambda: self.settings.live,
             self._report,
             lambda: int(clock.now().nanoseconds),
-        )
-        node.get_logger().info(
-            f"{settings.name}: model '{self._name_in_file}' of {settings.file}, "
-            f"{self._preprocessor.width}x{self._preprocessor.height}, "
-            f"priority {settings.priority}, cores {list(settings.bpu_cores)}, "
-            f"{self.info.image_topic} -> {self.info.tensors_topic}"
+            on_room,
         )
 
-    def _make_preprocessor(self) -> Preprocessor:
-        runtime, model = self.runtime, self._name_in_file
-        inputs = [
-            InputSpec(
-                name,
-                tuple(runtime.input_shapes[model][name]),
-                runtime.input_dtypes[model][name].name,
-            )
-            for name in runtime.input_names[model]
-        ]
-        try:
-            return make_preprocessor(inputs, self._settings.resize)
-        except UnsupportedInputsError as error:
-            raise ConfigurationError(
-                f"model '{self._settings.name}': '{model}' of {self._settings.file} cannot be fed "
-                f"with images: {error}"
-            ) from error
+    @property
+    def name(self) -> str:
+        """In the parameter `models`."""
+        return self.settings.name
 
-    def _set_scheduling(self) -> None:
-        """Let the runtime check the values against the chip; they go along with each run too."""
-        settings, model = self._settings, self._name_in_file
-        try:
-            self.runtime.set_scheduling_params(priority={model: settings.priority})
-        except HBMError as error:
-            raise ConfigurationError(f"parameter '{settings.name}.priority': {error}") from error
-        try:
-            self.runtime.set_scheduling_params(bpu_cores={model: list(settings.bpu_cores)})
-        except HBMError as error:
-            raise ConfigurationError(f"parameter '{settings.name}.bpu_cores': {error}") from error
+    @property
+    def loaded(self) -> LoadedModel | None:
+        """What runs, None while it is unloaded."""
+        return self._loaded
 
-    def _prepare(self, msg: Image) -> ModelInputs:
-        return self._preprocessor(image_to_frame(msg))
+    @property
+    def info(self) -> ModelInfo | None:
+        """What is told of the model, None while it is unloaded."""
+        return None if self._loaded is None else self._loaded.info
 
-    def _infer(self, inputs: Tensors) -> dict[str, NDArray[np.generic]]:
-        settings, model = self._settings, self._name_in_file
+    @property
+    def runtime(self) -> HB_HBMRuntime | None:
+        """What computes it now, None while it is unloaded."""
+        return None if self._loaded is None else self._loaded.file.runtime
+
+    @property
+    def wanted(self) -> bool:
+        """Whether images should be received for it."""
+        return self._loaded is not None and (
+            not self.settings.live.lazy
+            or bool(self._listeners())
+            or self.publisher.get_subscription_count() > 0
+        )
+
+    def set_loaded(self, loaded: LoadedModel | None) -> None:
+        """Run this from the next frame on.
+
+        Args:
+            loaded: Another version, or None for no model; then the pipeline must be stopped.
+        """
+        self._loaded = loaded
+        self.set_settings(self.settings)  # they may have changed while it was loaded
+
+    def set_settings(self, settings: ModelSettings) -> None:
+        """Run with these from the next frame on.
+
+        Args:
+            settings: Differ from the present ones in what is live only.
+        """
+        self.settings = settings
+        if self._loaded is not None:
+            # a new message: the present one may be on its way to a subscriber
+            info = _copy_info(self._loaded.info)
+            set_live(info, settings.live)
+            self._loaded = replace(self._loaded, info=info)
+
+    def _prepare(self, frames: Sequence[SharedImage]) -> ModelInputs:
+        # all steps of one frame use the same version: this is read once
+        loaded = self._loaded
+        if loaded is None:
+            raise HBMError(f"model '{self.name}' is not loaded")
+        self._in_use = loaded
+        return loaded.preprocessor(frames)
+
+    def _infer(
+        self, inputs: Tensors, live: LiveSettings, timeout: float, custom_id: int | None
+    ) -> dict[str, NDArray[np.generic]]:
+        model, runtime = self._in_use.model, self._in_use.file.runtime
+        self._runtime_in_use = runtime
         # two entries of `models` may share a runtime: each says its own scheduling
-        outputs = self.runtime.run(
+        outputs = runtime.run(
             {model: dict(inputs)},
-            priority={model: settings.priority},
-            bpu_cores={model: list(settings.bpu_cores)},
-            timeout=settings.timeout,
+            priority={model: live.priority},
+            bpu_cores={model: list(live.bpu_cores)},
+            custom_id=None if custom_id is None else {model: custom_id},
+            device_id={model: self.settings.device_id},
+            timeout=timeout,
         )
-        return outputs[model]
+        results: dict[str, NDArray[np.generic]] = outputs[model]
+        return results
 
-    def _publish(self, result: Result[Image]) -> None:
-        msg = TensorList(
-            header=result.frame.header,
-            model=self._settings.name,
-            model_hash=self.info.hash,
+    def _deliver(self, result: Result) -> None:
+        for listener in self._listeners():
+            try:
+                listener(result)
+            except Exception as error:
+                self._report("listener", f"{type(error).__name__}: {error}")
+        if self._keeps_results or self.publisher.get_subscription_count() > 0:
+            self.publisher.publish(self.message(result))
+
+    def message(self, result: Result) -> TensorList:
+        """Put a result into a message.
+
+        Args:
+            result: Of this model's pipeline.
+
+        Returns:
+            The message, with copies of the tensors.
+        """
+        loaded = self._in_use
+        return TensorList(
+            header=result.frames[0].header,
+            model=self.name,
+            model_hash=loaded.info.hash,
             sequence=result.sequence,
-            transform=transform_to_msg(result.transform),
+            images=[
+                InputImage(
+                    name=input.name,
+                    topic=input.topic,
+                    header=frame.header,
+                    transform=transform_to_msg(transform),
+                )
+                for input, frame, transform in zip(
+                    self.inputs, result.frames, result.transforms, strict=True
+                )
+            ],
             received=time_msg(result.received),
             started=time_msg(result.started),
+            prepared=time_msg(result.prepared),
             finished=time_msg(result.finished),
             tensors=[
-                array_to_tensor(name, tensor, self._output_types[name])
+                array_to_tensor(name, tensor, loaded.output_types[name])
                 for name, tensor in result.tensors.items()
             ],
         )
-        self._publisher.publish(msg)
+
+    def _recover(self) -> None:
+        self._in_use.file.renew(self._runtime_in_use)
 
     def _report(self, reason: str, text: str) -> None:
         if not self._node.context.ok():
             return  # shutting down: what fails now is no news
-        held_back = self._throttle.admit((self._settings.name, reason))
+        held_back = self._throttle.admit((self.name, reason))
         if held_back is None:
             return
         more = f" ({held_back} more since the last such line)" if held_back else ""
-        self._node.get_logger().error(f"{self._settings.name}: {reason}: {text}{more}")
-
-
-def open_model_file(load: RuntimeFactory, settings: ModelSettings) -> HB_HBMRuntime:
-    """Load a model's file; raises ConfigurationError if that cannot be done."""
-    try:
-        return load(settings.file)
-    except (HBMError, OSError) as error:
-        raise ConfigurationError(
-            f"model '{settings.name}': parameter '{settings.name}.file' {settings.file!r} cannot "
-            f"be loaded: {error}"
-        ) from error
+        line = f"{self.name}: {reason}: {text}{more}"
+        if reason == RECOVERED:
+            self._node.get_logger().warning(line)
+        else:
+            self._node.get_logger().error(line)
 
 
 def _choose_model(runtime: HB_HBMRuntime, settings: ModelSettings) -> str:
@@ -165,7 +355,16 @@ def _choose_model(runtime: HB_HBMRuntime, settings: ModelSettings) -> str:
         return settings.model_name
     if not settings.model_name and len(names) == 1:
         return names[0]
-    raise ConfigurationError(
-        f"parameter '{settings.name}.model_name' must be one of {', '.join(names)} "
-        f"(the models in {settings.file}), got {settings.model_name!r}"
+    raise _configuration_error(
+        f"{settings.name}.model_name",
+        f"must be one of {', '.join(names)} (the models in {settings.file}), got "
+        f"{settings.model_name!r}",
     )
+
+
+def _configuration_error(key: str, text: str) -> ConfigurationError:
+    return ConfigurationError([Problem(key, text)])
+
+
+def _copy_info(info: ModelInfo) -> ModelInfo:
+    return ModelInfo(**{name: getattr(info, name) for name in info.get_fields_and_field_types()})

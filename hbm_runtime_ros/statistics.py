@@ -28,13 +28,15 @@ class StatisticsReporter:
         self._since = clock()
 
     def message(
-        self, stamp: Time, snapshots: Sequence[tuple[str, CounterSnapshot]]
+        self, stamp: Time, models: Sequence[ModelCounters], core_use: Sequence[float] = ()
     ) -> StatisticsList:
         """Put the counters into a message.
 
         Args:
-            stamp: Time of the snapshots.
-            snapshots: (model, counters) in the order of the message.
+            stamp: Time of the counters, of the node's clock.
+            models: In the order of the message.
+            core_use: Share of the time since the previous message that this node kept each core
+                busy, 0..1.
 
         Returns:
             The message, with rates since the previous call.

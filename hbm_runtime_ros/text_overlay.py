@@ -29,9 +29,10 @@ from hbm_runtime_ros.conversions import (
     tensors_to_numpy,
     transform_from_msg,
 )
+from hbm_runtime_ros.declaration import declare
 from hbm_runtime_ros.lifetime import run_node
 from hbm_runtime_ros.msg import TensorList
-from hbm_runtime_ros.parameter_table import ParameterSpec, declare
+from hbm_runtime_ros.parameter_table import ParameterSpec
 from hbm_runtime_ros.text_detection import DetectionOptions, TextBox, find_text_boxes
 
 if TYPE_CHECKING:

@@ -3,18 +3,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from ament_index_python.packages import get_package_share_directory
-from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable, Shutdown
-from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
+from launch.actions import DeclareLaunchArgument, Shutdown
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 
+from hbm_runtime_ros import launch_parts
 from launch import LaunchDescription
 
-CONFIG = Path(get_package_share_directory("hbm_runtime_ros"), "config")
-PROFILE = CONFIG / "fastdds_shm.xml"
-PARAMETERS = str(CONFIG / "demo.yaml")
+PARAMETERS = launch_parts.config_file("demo.yaml")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -38,17 +34,8 @@ def generate_launch_description() -> LaunchDescription:
                 default_value="build/demo/overlay.png",
                 description="PNG file to write the first overlay with text to",
             ),
-            DeclareLaunchArgument(
-                "log_level",
-                default_value="info",
-                description="Least severe messages to log",
-                choices=["debug", "info", "warn", "error", "fatal"],
-            ),
-            # a profile that is already set stays
-            *(
-                SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=str(PROFILE)))
-                for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-            ),
+            launch_parts.log_level_argument(),
+            *launch_parts.middleware_profile(),
             Node(
                 package="hbm_runtime_ros",
                 executable="inference_node",

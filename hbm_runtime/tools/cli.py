@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn
 
 from hbm_runtime.model_file import ModelFileError
-from hbm_runtime.tools import inspect, pack, sim
+from hbm_runtime.tools import check, inspect, pack, sim
 from hbm_runtime.tools.errors import ToolError
 
 EXIT_BAD_INPUT = 2
@@ -38,11 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after the command's name; None takes those of the process.
 
     Returns:
-        0 when all went well, 2 for bad usage or a bad file, 130 after Ctrl-C.
+        0 when all went well, 1 when `hbm check` found problems, 2 for bad usage or a bad file, 130
+        after Ctrl-C.
     """
     try:
         arguments = _parser().parse_args(argv)
-        arguments.run(arguments)
+        code: int | None = arguments.run(arguments)
         sys.stdout.flush()
     except SystemExit as leave:  # argparse leaves this way after --help and --version
         return int(leave.code or 0)
@@ -53,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader has left, as in `hbm inspect … | head`
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # for the interpreter's last flush
-    return 0
+        return 0
+    return code or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     pack.add_command(commands)
     inspect.add_command(commands)
+    check.add_command(commands)
     sim.add_command(commands)
     return parser
 

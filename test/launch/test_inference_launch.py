@@ -3,43 +3,23 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
-import time
-import unittest
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-pytest.importorskip(
-    "launch_testing", reason="needs launch_testing, which comes with a ROS installation"
-)
-pytest.importorskip("launch_ros", reason="needs launch_ros, which comes with a ROS installation")
-pytest.importorskip("onnx", reason="needs onnx: pip install 'hbm-runtime[tools]'")
-
 import launch_testing.actions
 import launch_testing.asserts
-import rclpy
-from ament_index_python.packages import get_package_share_directory
-from hbm_runtime_ros.msg import ModelInfoList
-from launch.actions import IncludeLaunchDescription
-from launch.launch_description_sources import PythonLaunchDescriptionSource
+import pytest
+from launch_rig import LaunchTest, environment_of, include, processes_with, save_model
 
-from hbm_runtime_ros.qos import MODEL_INFO
 from launch import LaunchDescription
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import tiny_models
-
-PATIENCE = 60.0  # seconds; only reached by a failing test
 FOLDER = tempfile.TemporaryDirectory(prefix="hbm_inference_launch_")
-
 PARAMETERS = """
 /**:
   ros__parameters:
     models: [eye]
+    autostart: true
     eye:
       file: {file}
       priority: 77
@@ -49,64 +29,56 @@ PARAMETERS = """
 @pytest.mark.launch_test
 def generate_test_description() -> LaunchDescription:
     folder = Path(FOLDER.name)
-    spec = tiny_models.pack(tiny_models.conv(), "conv", nv12_inputs=("x",))
-    file = tiny_models.save(folder / "eye.hbm", spec)
+    file = save_model(folder / "eye.hbm")
     (folder / "eye.yaml").write_text(PARAMETERS.format(file=file))
-    share = get_package_share_directory("hbm_runtime_ros")
-    inference = IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(str(Path(share, "launch", "inference.launch.py"))),
-        launch_arguments={
-            "params_file": str(folder / "eye.yaml"),
-            "namespace": "robot",
-            "image_topic": "/front/image",
-            "log_level": "info",
-        }.items(),
+    inference = include(
+        "inference",
+        params_file=folder / "eye.yaml",
+        namespace="robot",
+        node_name="vision",
+        image_topic="/front/image",
+        use_sim_time="true",
+        log_level="warn",
     )
     return LaunchDescription([inference, launch_testing.actions.ReadyToTest()])
 
 
-class TestInference(unittest.TestCase):
+class TestInference(LaunchTest):
     """While it runs."""
 
-    def setUp(self) -> None:
-        self.context = rclpy.Context()
-        rclpy.init(context=self.context)
-        self.node = rclpy.create_node("observer", context=self.context)
-        self.executor = rclpy.executors.SingleThreadedExecutor(context=self.context)
-        self.executor.add_node(self.node)
-
-    def tearDown(self) -> None:
-        self.executor.shutdown()
-        self.node.destroy_node()
-        rclpy.try_shutdown(context=self.context)
-
-    def spin_until(self, condition: Callable[[], Any]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < deadline
-            self.executor.spin_once(timeout_sec=0.1)
-
-    def test_namespace_parameters_and_remap_reach_the_node(self) -> None:
-        messages: list[ModelInfoList] = []
-        topic = "/robot/inference_node/model_info"
-        self.node.create_subscription(ModelInfoList, topic, messages.append, MODEL_INFO)
-        self.spin_until(lambda: messages)
-        (model,) = messages[0].models
+    def test_name_namespace_parameters_and_remap_reach_the_node(self) -> None:
+        (model,) = self.model_info("/robot/vision")
         assert (model.name, model.priority) == ("eye", 77)
-        assert model.image_topic == "/front/image"
-        assert model.tensors_topic == "/robot/inference_node/eye/tensors"
+        assert [image.topic for image in model.images] == ["/front/image"]
+        assert model.tensors_topic == "/robot/vision/eye/tensors"
 
-    def test_the_shared_memory_profile_is_set(self, proc_info: Any) -> None:
-        (process,) = (proc_info[name] for name in proc_info.process_names())
-        environment = Path(f"/proc/{process.pid}/environ").read_bytes().decode().split("\0")
+    def test_an_image_on_the_remapped_topic_becomes_a_result(self) -> None:
+        results = self.results("/robot/vision/eye/tensors")
+        self.publish_until("/front/image", lambda: results, "a result")
+        assert results[0].model == "eye"
+
+    def test_the_time_comes_from_the_clock_topic(self) -> None:
+        assert self.parameter("/robot/vision", "use_sim_time") is True
+
+    def test_what_is_not_asked_for_stays_as_the_file_says(self) -> None:
+        assert self.parameter("/robot/vision", "autostart") is True
+
+    def test_the_log_level_reaches_the_node(self) -> None:
+        (process,) = processes_with(FOLDER.name)
+        line = process.cmdline()
+        assert line[line.index("--log-level") + 1] == "warn"
+
+    def test_the_shared_memory_profile_is_set(self) -> None:
+        (process,) = processes_with(FOLDER.name)
+        environment = environment_of(process)
         for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
-            (value,) = (line.partition("=")[2] for line in environment if line.startswith(name))
-            assert Path(value).is_file(), value
+            assert Path(environment[name]).is_file(), name
 
 
 @launch_testing.post_shutdown_test()
-class TestEnd(unittest.TestCase):
+class TestEnd(LaunchTest):
     """After its end."""
 
     def test_the_node_ended_cleanly(self, proc_info: Any) -> None:
+        assert len(proc_info.process_names()) == 1
         launch_testing.asserts.assertExitCodes(proc_info)

@@ -80,18 +80,71 @@ def start(tmp_path: Path) -> Iterator[Callable[..., NodeProcess]]:
 
 
 @pytest.fixture
-def serve(start: Callable[..., NodeProcess], observer: Observer) -> Callable[..., InferenceRig]:
+def parameters() -> Callable[..., dict[str, Any]]:
+    """Parameters of models: `parameters(name={"file": ..., ...}, ...)`."""
+
+    def make(**models: dict[str, Any]) -> dict[str, Any]:
+        from node_rig import flat
+
+        made: dict[str, Any] = {"models": list(models)}
+        for name, values in models.items():
+            made.update(flat({"image_topic": "/camera/image", **values}, f"{name}."))
+        return made
+
+    return make
+
+
+@pytest.fixture
+def serve(
+    start: Callable[..., NodeProcess], observer: Observer, parameters: Callable[..., Any]
+) -> Callable[..., InferenceRig]:
     """Start inference_node with models: `serve(name={"file": ..., ...}, ...)`."""
     from node_rig import InferenceRig
 
     def serve_models(**models: dict[str, Any]) -> InferenceRig:
-        parameters: dict[str, Any] = {"models": list(models)}
-        for name, values in models.items():
-            parameters[name] = {"image_topic": "/camera/image", **values}
-            parameters[name]["file"] = str(values["file"])
-        return InferenceRig(start("inference_node", parameters), observer, list(models))
+        process = start("inference_node", parameters(**models))
+        return InferenceRig(observer, list(models), process=process).until_active()
 
     return serve_models
+
+
+@pytest.fixture
+def embed(observer: Observer, parameters: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    """Run an InferenceNode inside this process, spun with the observer.
+
+    `embed({"autostart": False}, load=…, eye={"file": …})`: parameters of the node, options of its
+    class, its models.
+    """
+    from node_rig import InferenceRig
+    from rclpy.parameter import Parameter
+
+    from hbm_runtime_ros.node import InferenceNode
+
+    nodes: list[InferenceNode] = []
+
+    def make(
+        of_node: dict[str, Any] | None = None,
+        *,
+        name: str = "inference_node",
+        options: dict[str, Any] | None = None,
+        tensors: bool = True,
+        **models: dict[str, Any],
+    ) -> InferenceRig:
+        values = {**parameters(**models), **(of_node or {})}
+        overrides = [Parameter(key, value=value) for key, value in values.items()]
+        context = observer.node.context
+        node = InferenceNode(
+            name, context=context, parameter_overrides=overrides, **(options or {})
+        )
+        nodes.append(node)
+        observer.add(node)
+        return InferenceRig(observer, list(models), node=node, name=name, tensors=tensors)
+
+    yield make
+    for node in nodes:
+        assert node.stop()
+        observer.remove(node)
+        node.destroy_node()
 
 
 @pytest.fixture

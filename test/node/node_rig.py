@@ -16,13 +16,19 @@ import numpy as np
 import rclpy
 from ament_index_python.packages import get_package_prefix
 from hbm_runtime_ros.msg import ModelStatistics, StatisticsList, TensorList
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.msg import Log
+from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
 from hbm_runtime_ros.conversions import bytes_to_field
 from hbm_runtime_ros.qos import STATISTICS, TENSORS
 
+ROSOUT = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 PATIENCE = 30.0  # seconds; only reached by a failing test
 EXECUTABLES = Path(get_package_prefix("hbm_runtime_ros"), "lib", "hbm_runtime_ros")
 
@@ -93,6 +99,14 @@ class Observer:
         self.node.create_subscription(kind, topic, messages.append, profile)
         return messages
 
+    def add(self, node: Any) -> None:
+        """Spin another node of this process, too."""
+        self._executor.add_node(node)
+
+    def remove(self, node: Any) -> None:
+        """Spin it no more."""
+        self._executor.remove_node(node)
+
     def close(self) -> None:
         self._executor.shutdown()
         self.node.destroy_node()
@@ -100,37 +114,110 @@ class Observer:
 
 
 class InferenceRig:
-    """A running inference_node with a camera in front of it and its results behind it."""
+    """A running inference node with a camera in front of it and its results behind it.
 
-    def __init__(self, process: NodeProcess, observer: Observer, models: list[str]) -> None:
-        self.process = process
+    The node is in a process of its own (`process`) or in this one (`node`).
+    """
+
+    def __init__(
+        self,
+        observer: Observer,
+        models: list[str],
+        *,
+        process: NodeProcess | None = None,
+        node: Any = None,
+        name: str = "inference_node",
+        topic: str = "/camera/image",
+        tensors: bool = True,
+    ) -> None:
+        self._process = process
+        self.node = node
+        self.name = name
         self.observer = observer
-        self.camera = observer.node.create_publisher(
-            Image, "/camera/image", qos_profile_sensor_data
-        )
-        self.results: dict[str, list[TensorList]] = {
-            name: observer.collect(TensorList, f"/inference_node/{name}/tensors", TENSORS)
-            for name in models
-        }
-        self._statistics = observer.collect(StatisticsList, "/inference_node/stats", STATISTICS)
-        observer.until(self._connected, f"the node's topics; its log:\n{process.log}")
+        self.camera = observer.node.create_publisher(Image, topic, qos_profile_sensor_data)
+        self.results: dict[str, list[TensorList]] = {}
+        if tensors:
+            self.results = {model: self.collect_results(model) for model in models}
+        self._statistics = observer.collect(StatisticsList, f"/{name}/stats", STATISTICS)
+        self._rosout = observer.collect(Log, "/rosout", ROSOUT) if process is None else []
+
+    @property
+    def process(self) -> NodeProcess:
+        """The process of the node, where it has one of its own."""
+        assert self._process is not None, "this node is in the process of the test"
+        return self._process
+
+    @property
+    def log(self) -> str:
+        """All that the node has logged; in this process as far as it has arrived on /rosout."""
+        if self._process is not None:
+            return self._process.log
+        return "\n".join(f"[{each.level}] {each.msg}" for each in self._rosout)
+
+    def collect_results(self, model: str) -> list[TensorList]:
+        """Subscribe to a model's tensors."""
+        return self.observer.collect(TensorList, f"/{self.name}/{model}/tensors", TENSORS)
+
+    def until(self, condition: Callable[[], Any], what: str) -> None:
+        """Spin until the condition holds."""
+        met = self.observer.spin(PATIENCE, condition)
+        assert met, f"waited in vain for {what}; the node's log:\n{self.log}"
+
+    def until_active(self) -> InferenceRig:
+        """Wait until the node is active and everybody is connected."""
+        self.until(self._connected, "the node's topics")
+        if self.node is not None:
+            self.until(lambda: self.node.lifecycle_state == "active", "the active node")
+        return self
 
     def _connected(self) -> bool:
-        assert self.process.process.poll() is None, self.process.log
+        if self._process is not None:
+            assert self._process.process.poll() is None, self.log
         node = self.observer.node
-        topics = [f"/inference_node/{name}/tensors" for name in self.results]
+        topics = [f"/{self.name}/{model}/tensors" for model in self.results]
         return (
             self.camera.get_subscription_count() > 0
             and all(node.count_publishers(topic) > 0 for topic in topics)
-            and node.count_publishers("/inference_node/stats") > 0
+            and node.count_publishers(f"/{self.name}/stats") > 0
         )
+
+    def call(self, kind: Any, service: str, request: Any) -> Any:
+        """Call one of the node's services, given by its name below the node, and wait."""
+        client = self.observer.node.create_client(kind, f"/{self.name}/{service}")
+        try:
+            self.until(client.service_is_ready, f"the service {service}")
+            answer = client.call_async(request)
+            self.until(answer.done, f"an answer of {service}")
+            return answer.result()
+        finally:
+            self.observer.node.destroy_client(client)
+
+    def change_state(self, label: str) -> bool:
+        """Do a transition, e.g. "configure"; tell whether it succeeded."""
+        request = ChangeState.Request(transition=Transition(label=label))
+        return bool(self.call(ChangeState, "change_state", request).success)
+
+    def state(self) -> str:
+        """Label of the node's state."""
+        return str(self.call(GetState, "get_state", GetState.Request()).current_state.label)
+
+    def set_parameters(self, **values: Any) -> str:
+        """Set parameters at once (`eye__priority=3`); returns why not, or ""."""
+        parameters = [
+            Parameter(key.replace("__", "."), value=value).to_parameter_msg()
+            for key, value in values.items()
+        ]
+        request = SetParametersAtomically.Request(parameters=parameters)
+        result = self.call(SetParametersAtomically, "set_parameters_atomically", request).result
+        assert result.successful == (not result.reason)
+        return str(result.reason)
 
     def publish_until_result(self, msg: Image, model: str) -> TensorList:
         """Publish an image (again, should the middleware lose it) until its result arrives."""
         results, key = self.results[model], msg.header.stamp
         deadline = time.monotonic() + PATIENCE
         while not any(result.header.stamp == key for result in results):
-            assert time.monotonic() < deadline, f"no result; the node's log:\n{self.process.log}"
+            assert time.monotonic() < deadline, f"no result; the node's log:\n{self.log}"
             self.camera.publish(msg)
             self.observer.spin(0.3, lambda: any(result.header.stamp == key for result in results))
         return next(result for result in results if result.header.stamp == key)
@@ -143,6 +230,11 @@ class InferenceRig:
 
     def statistics(self, model: str) -> ModelStatistics:
         """Wait for statistics of a moment after this call."""
+        message = self.all_statistics()
+        return next(each for each in message.models if each.model == model)
+
+    def all_statistics(self) -> StatisticsList:
+        """Wait for statistics of a moment after this call."""
         now = self.observer.node.get_clock().now().to_msg()
         asked = (now.sec, now.nanosec)
 
@@ -150,12 +242,23 @@ class InferenceRig:
             stamps = [(each.stamp.sec, each.stamp.nanosec) for each in self._statistics[-1:]]
             return bool(stamps) and stamps[0] > asked
 
-        self.observer.until(is_newer, f"statistics; the node's log:\n{self.process.log}")
-        return next(each for each in self._statistics[-1].models if each.model == model)
+        self.until(is_newer, "statistics")
+        return self._statistics[-1]
 
     def drops(self, model: str) -> dict[str, int]:
         """Drops by reason, now."""
         return {drop.reason: drop.count for drop in self.statistics(model).drops}
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested parameters as ROS has them: with dotted names; paths as text."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            found.update(flat(value, f"{prefix}{key}."))
+        else:
+            found[prefix + key] = str(value) if isinstance(value, Path) else value
+    return found
 
 
 def make_image(

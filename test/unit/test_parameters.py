@@ -1,160 +1,185 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parameter tables: what they declare, what they refuse, and that what they declare is used."""
+"""The parameter tables: what they say of each value, and that what they declare is used."""
 
 from __future__ import annotations
 
+import array
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-rclpy = pytest.importorskip("rclpy", reason="needs ROS 2 (rclpy)")
 parameters = pytest.importorskip(
     "hbm_runtime_ros.parameters", reason="needs the ROS package hbm_runtime_ros to be built"
 )
 
-from rclpy.node import Node
-from rclpy.parameter import Parameter
+from hbm_runtime_ros.parameter_table import ParameterSpec, ParameterType, type_of
+from hbm_runtime_ros.settings import LiveSettings
 
-from hbm_runtime_ros import image_player, text_overlay
-from hbm_runtime_ros.parameter_table import ConfigurationError, ParameterSpec, declare
-
-CONFIG = Path(__file__).parents[2] / "config"
-
-
-class Nodes:
-    """Makes nodes with parameter values as a parameters file would give them."""
-
-    def __init__(self, context: rclpy.Context) -> None:
-        self.context = context
-        self._nodes: list[Node] = []
-
-    def with_values(self, **values: Any) -> Node:
-        overrides = [Parameter(key.replace("__", "."), value=v) for key, v in values.items()]
-        node = Node("settings", context=self.context, parameter_overrides=overrides)
-        self._nodes.append(node)
-        return node
-
-    def close(self) -> None:
-        for node in self._nodes:
-            node.destroy_node()
-
-
-@pytest.fixture
-def nodes() -> Iterator[Nodes]:
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    nodes = Nodes(context)
-    yield nodes
-    nodes.close()
-    rclpy.try_shutdown(context=context)
-
-
-def test_defaults_are_those_of_the_table(nodes: Nodes) -> None:
-    node = nodes.with_values(models=["a"], a__file="a.hbm")
-    (settings,) = parameters.read_parameters(node)
-    assert (settings.name, settings.file, settings.model_name) == ("a", "a.hbm", "")
-    assert (settings.priority, settings.bpu_cores, settings.timeout) == (0, (-1,), 5.0)
-    assert settings.image_topic == "image_raw"
-    assert (settings.resize.mode, settings.resize.pad_value) == ("stretch", 127)
-    assert settings.resize.color_range == "full"
-
-
-def test_each_model_has_values_of_its_own(nodes: Nodes) -> None:
-    node = nodes.with_values(
-        models=["a", "b"],
-        a__file="a.hbm",
-        a__priority=255,
-        a__bpu_cores=[0, 2],
-        b__file="b.hbm",
-        b__resize="letterbox",
-        b__pad_value=0,
-        b__color_range="limited",
-        b__image_topic="/left/image",
-        b__model_name="inner",
-        b__timeout=0.5,
+OF_NODE, OF_MODEL, OF_IMAGE = (
+    {spec.name: spec for spec in table}
+    for table in (
+        parameters.NODE_PARAMETERS,
+        parameters.MODEL_PARAMETERS,
+        parameters.IMAGE_PARAMETERS,
     )
-    first, second = parameters.read_parameters(node)
-    assert (first.priority, first.bpu_cores) == (255, (0, 2))
-    assert (second.priority, second.bpu_cores) == (0, (-1,))
-    assert (second.resize.mode, second.resize.pad_value) == ("letterbox", 0)
-    assert (second.resize.color_range, second.image_topic) == ("limited", "/left/image")
-    assert (second.model_name, second.timeout) == ("inner", 0.5)
+)
+ROWS = {**OF_NODE, **OF_MODEL, **OF_IMAGE}
 
 
 @pytest.mark.parametrize(
-    ("values", "says"),
+    ("name", "value", "says"),
     [
-        ({"models": [""]}, "'models' must list at least one model"),
-        ({"models": "a"}, "'models' must be of type list of strings, got 'a'"),
-        ({"models": ["a", "a"]}, "'models' must not list a model twice"),
-        ({"models": ["front/camera"]}, "'models' must hold names.*'front/camera' is not one"),
-        ({"models": ["2d"]}, "'models' must hold names.*'2d' is not one"),
-        ({"a__file": ""}, "'a.file' must be the path of a model file, got ''"),
-        ({"a__file": 7}, "'a.file' must be of type string, got 7"),
-        ({"a__priority": -1}, "'a.priority' must be 0 to 255, got -1"),
-        ({"a__priority": 256}, "'a.priority' must be 0 to 255, got 256"),
-        ({"a__priority": "high"}, "'a.priority' must be of type integer, got 'high'"),
-        ({"a__priority": 1.0}, "'a.priority' must be of type integer, got 1.0"),
-        ({"a__priority": True}, "'a.priority' must be of type integer, got True"),
-        ({"a__bpu_cores": [0, 0]}, r"'a.bpu_cores' must be \[-1\] for any core.*got \[0, 0\]"),
-        ({"a__bpu_cores": [-1, 0]}, "'a.bpu_cores' must be"),
-        ({"a__bpu_cores": [-2]}, "'a.bpu_cores' must be"),
-        ({"a__bpu_cores": 1}, "'a.bpu_cores' must be of type list of integers, got 1"),
-        ({"a__resize": "crop"}, "'a.resize' must be one of stretch, letterbox, got 'crop'"),
-        ({"a__pad_value": 256}, "'a.pad_value' must be 0 to 255, got 256"),
-        ({"a__color_range": "tv"}, "'a.color_range' must be one of full, limited, got 'tv'"),
-        ({"a__image_topic": " "}, "'a.image_topic' must be the name of a topic"),
-        ({"a__timeout": 0.0}, "'a.timeout' must be 0.001 to 3600, got 0.0"),
-        ({"a__timeout": 5}, r"'a.timeout' must be of type double \(with a decimal point\), got 5"),
+        ("models", [""], "must list at least one model, got ['']"),
+        ("models", "a", "must be of type list of strings, got 'a'; put it in brackets"),
+        ("models", [], "must be of type list of strings, not empty, got []"),
+        ("models", ["a", "a"], "must not list a model twice, got ['a', 'a']"),
+        ("models", ["front/camera"], "must hold names of letters, digits and _ after a letter"),
+        ("models", ["2d"], "'2d' is not one"),
+        ("models", ["a" * 65], "64 characters at most"),
+        ("models", ["diagnostics"], "'diagnostics' is a parameter of the same place"),
+        ("models", ["use_sim_time"], "'use_sim_time' is a parameter of the same place"),
+        ("models", [f"m{i}" for i in range(65)], "must have 1 to 64 entries"),
+        ("images", ["left", "left"], "must not list an image twice"),
+        ("images", ["sync"], "'sync' is a parameter of the same place"),
+        ("images", ["resize"], "'resize' is a parameter of the same place"),
+        ("images", [f"i{i}" for i in range(17)], "must have at most 16 entries"),
+        ("file", "", "must be the path of a model file, got ''"),
+        ("file", 7, "must be of type string, got 7; in a file, put it in quotes"),
+        ("file", "a\0b", "must be printable characters only"),
+        ("file", "a" * 4097, "must be at most 4096 characters, got 'aaa"),
+        ("priority", -1, "must be 0 to 255, got -1"),
+        ("priority", 256, "must be 0 to 255, got 256"),
+        ("priority", "high", "must be of type integer, got 'high'"),
+        ("priority", 1.0, "must be of type integer, got 1.0; write 1"),
+        ("priority", True, "must be of type integer, got True"),
+        ("priority", 2**63, "must be of type integer"),
+        ("priority", None, "must be of type integer, got None"),
+        ("bpu_cores", [0, 0], "must be [-1] for any core, or different core numbers"),
+        ("bpu_cores", [-1, 0], "must be [-1] for any core"),
+        ("bpu_cores", [-2], "must be [-1] for any core"),
+        ("bpu_cores", 1, "must be of type list of integers, got 1; put it in brackets"),
+        ("bpu_cores", array.array("q", [1, 1]), "got [1, 1]"),
+        ("resize", "crop", "must be one of stretch, letterbox, center_crop, roi, got 'crop'"),
+        ("roi", [1, 2, 3], "must have 4 entries, got [1, 2, 3]"),
+        ("roi", [1, 2, 0, 3], "must be left, top, width and height in pixels"),
+        ("roi", [-1, 0, 4, 4], "must hold 0 to 65536"),
+        ("pad_value", 256, "must be 0 to 255, got 256"),
+        ("color_range", "tv", "must be one of full, limited, got 'tv'"),
+        ("encodings", ["nv12x"], "must hold names of encodings (nv12, nv21,"),
+        ("tensors", ["x", "x"], "must not list a tensor twice"),
+        ("tensors", ["x", ""], "must hold names of input tensors"),
+        ("mean", [127.5, 0], "must be of type list of doubles (each with a decimal point)"),
+        ("mean", [], "must be of type list of doubles (each with a decimal point), not empty"),
+        ("mean", [1.0] * 5, "must have 1 to 4 entries"),
+        ("mean", [float("nan")], "must hold -1000000 to 1000000, got [nan]"),
+        ("scale", [1.0, 0.0], "must not hold 0.0"),
+        ("image_topic", " ", "must be the name of a topic"),
+        ("image_topic", "a//b", "must be the name of a topic"),
+        ("image_topic", "/a/", "must be the name of a topic"),
+        ("image_topic", "2d", "must be the name of a topic"),
+        ("timeout", 0.0, "must be 0.001 to 3600, got 0.0"),
+        ("timeout", float("inf"), "must be 0.001 to 3600, got inf"),
+        ("timeout", 5, "must be of type double (with a decimal point), got 5; write 5.0"),
+        ("queue_depth", 0, "must be 1 to 100"),
+        ("every_nth", 0, "must be 1 to 1000000"),
+        ("image_qos.profile", "best", "must be one of sensor_data, reliable, default, latched"),
+        ("tensors_qos.reliability", "maybe", 'must be one of "", reliable, best_effort'),
+        ("max_image_bytes", 2**31, "must be 1024 to 2147483647, got 2147483648"),
+        ("diagnostics.drop_rate_warn", 1.5, "must be 0 to 1, got 1.5"),
+        ("lazy", "true", "must be of type bool, got 'true'"),
     ],
 )
-def test_a_bad_value_is_refused_by_key_with_what_is_allowed(
-    nodes: Nodes, values: dict[str, Any], says: str
-) -> None:
-    node = nodes.with_values(**{"models": ["a"], "a__file": "a.hbm", **values})
-    with pytest.raises(ConfigurationError, match=f"parameter {says}"):
-        parameters.read_parameters(node)
+def test_a_bad_value_is_refused_with_what_is_allowed(name: str, value: Any, says: str) -> None:
+    assert says in ROWS[name].problem(value)
 
 
-def test_descriptors_say_type_range_choices_and_meaning(nodes: Nodes) -> None:
-    node = nodes.with_values(models=["a"], a__file="a.hbm")
-    parameters.read_parameters(node)
-    for spec in parameters.MODEL_PARAMETERS:
-        described = node.describe_parameter(f"a.{spec.name}")
-        assert described.type == spec.type.value
-        assert described.description == spec.description
-        assert described.read_only
-    priority = node.describe_parameter("a.priority").integer_range[0]
-    assert (priority.from_value, priority.to_value) == (0, 255)
-    timeout = node.describe_parameter("a.timeout").floating_point_range[0]
-    assert (timeout.from_value, timeout.to_value) == (0.001, 3600.0)
-    assert "letterbox" in node.describe_parameter("a.resize").additional_constraints
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("models", ["a", "b_2"]),
+        ("models", tuple("ab")),
+        ("bpu_cores", [3, 0]),
+        ("bpu_cores", array.array("q", [-1])),
+        ("roi", [0, 0, 0, 0]),
+        ("roi", [10, 20, 300, 200]),
+        ("mean", array.array("d", [123.7, 116.3, 103.5])),
+        ("encodings", ["nv12", "jpeg"]),
+        ("tensors", []),
+        ("image_topic", "image_raw"),
+        ("image_topic", "/camera/front/image"),
+        ("image_topic", "~/image"),
+        ("image_topic", "{ns}/image"),
+        ("tensors_qos.reliability", ""),
+        ("file", "/größer/模型.hbm"),
+        ("max_rate", 0.0),
+    ],
+)
+def test_a_good_value_has_no_problem(name: str, value: Any) -> None:
+    assert ROWS[name].problem(value) == ""
 
 
-def test_a_running_nodes_parameters_cannot_be_changed(nodes: Nodes) -> None:
-    node = nodes.with_values(models=["a"], a__file="a.hbm")
-    parameters.read_parameters(node)
-    (result,) = node.set_parameters([Parameter("a.priority", value=3)])
-    assert not result.successful
-    assert node.get_parameter("a.priority").value == 0
+def test_a_message_never_grows_with_the_value() -> None:
+    for value in ("x" * 10**6, list(range(10**6)), {"a": ["b" * 10**6]}):
+        for name in ("priority", "file", "models", "bpu_cores"):
+            assert len(ROWS[name].problem(value)) < 400
 
 
-TABLES = {
-    "node": parameters.NODE_PARAMETERS,
-    "model": parameters.MODEL_PARAMETERS,
-    "image_player": image_player.PARAMETERS,
-    "text_overlay": text_overlay.PARAMETERS,
-}
+def test_types_are_numbered_as_in_ros() -> None:
+    rcl_interfaces = pytest.importorskip("rcl_interfaces.msg", reason="needs ROS 2")
+    for each in ParameterType:
+        assert getattr(rcl_interfaces.ParameterType, f"PARAMETER_{each.name}") == each.value
 
 
-@pytest.mark.parametrize("table", TABLES)
-def test_every_row_is_described_and_its_default_is_allowed_or_must_be_given(table: str) -> None:
+def test_types_are_told_apart_as_ros_does() -> None:
+    parameter = pytest.importorskip("rclpy.parameter", reason="needs ROS 2 (rclpy)").Parameter
+    for value in (True, 1, 1.0, "a", [True], [1, 2], [1.0], ["a"], array.array("q", [1])):
+        assert type_of(value) == parameter.Type.from_parameter_value(value).value
+    for value in ([1, 2.0], [True, 1], ["a", 1], [[1]], [], None, {}):
+        assert type_of(value) is None
+
+
+def test_what_may_change_is_exactly_what_is_read_once_per_frame() -> None:
+    live = {name for name, spec in {**OF_MODEL, **OF_IMAGE}.items() if spec.live}
+    assert live == {field.name for field in fields(LiveSettings)}
+    assert {name for name, spec in OF_NODE.items() if spec.live} == {
+        name for name in OF_NODE if name.startswith("diagnostics.")
+    }
+
+
+def test_no_name_stands_in_two_tables() -> None:
+    assert len(ROWS) == len(OF_NODE) + len(OF_MODEL) + len(OF_IMAGE)
+
+
+def tables() -> Iterator[Any]:
+    yield pytest.param(tuple(ROWS.values()), id="inference_node")
+    for module in ("image_player", "text_overlay"):
+        yield pytest.param(module, id=module)
+
+
+@pytest.mark.parametrize("table", tables())
+def test_every_row_is_described_and_its_default_is_allowed_or_must_be_given(table: Any) -> None:
+    if isinstance(table, str):
+        reason = "needs ROS 2 and OpenCV"
+        table = pytest.importorskip(f"hbm_runtime_ros.{table}", reason=reason).PARAMETERS
     must_be_given = {"models", "file", "source"}
-    for spec in TABLES[table]:
+    for spec in table:
         assert spec.description.endswith("."), spec.name
-        assert bool(spec.problem(spec.default)) == (spec.name in must_be_given), spec.name
+        assert bool(spec.demand) == (spec.name in must_be_given), spec.name
+        assert bool(spec.problem(spec.default)) == bool(spec.demand), spec.name
+
+
+@pytest.mark.parametrize("table", [OF_NODE, OF_MODEL, OF_IMAGE])
+def test_every_number_and_every_list_is_bounded(table: dict[str, ParameterSpec]) -> None:
+    for spec in table.values():
+        if "INTEGER" in spec.type.name or "DOUBLE" in spec.type.name:
+            assert spec.bounds or spec.name == "bpu_cores", spec.name
+        assert spec.items[1] <= 64
+
+
+# -- nodes without a life cycle --------------------------------------------------------------------
 
 
 class Recorder(dict[str, Any]):
@@ -169,54 +194,74 @@ class Recorder(dict[str, Any]):
         return super().__getitem__(key)
 
 
-def make_player(nodes: Nodes, tmp_path: Path) -> None:
-    picture = tmp_path / "picture.ppm"
-    picture.write_bytes(b"P6 2 2 255 " + bytes(12))
-    overrides = [Parameter("source", value=str(picture))]
-    image_player.ImagePlayer(context=nodes.context, parameter_overrides=overrides).destroy_node()
-
-
-def make_overlay(nodes: Nodes, tmp_path: Path) -> None:
-    text_overlay.TextOverlay(context=nodes.context).destroy_node()
-
-
-def read_settings(nodes: Nodes, tmp_path: Path) -> None:
-    parameters.read_parameters(nodes.with_values(models=["a"], a__file="a.hbm"))
+@pytest.fixture
+def ros() -> Iterator[Any]:
+    """A context of rclpy."""
+    rclpy = pytest.importorskip("rclpy", reason="needs ROS 2 (rclpy)")
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    yield context
+    rclpy.try_shutdown(context=context)
 
 
 @pytest.mark.parametrize(
-    ("module", "use"),
-    [(parameters, read_settings), (image_player, make_player), (text_overlay, make_overlay)],
+    ("module", "node"), [("image_player", "ImagePlayer"), ("text_overlay", "TextOverlay")]
 )
 def test_every_declared_parameter_is_read(
-    module: Any, use: Any, nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    module: str, node: str, ros: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from rclpy.parameter import Parameter
+
+    imported = pytest.importorskip(f"hbm_runtime_ros.{module}", reason="needs ROS 2 and OpenCV")
     recorders = []
 
     def recording(*args: Any) -> Recorder:
         recorders.append(Recorder(declare(*args)))
         return recorders[-1]
 
-    monkeypatch.setattr(module, "declare", recording)
-    use(nodes, tmp_path)
+    declare = imported.declare
+    monkeypatch.setattr(imported, "declare", recording)
+    picture = tmp_path / "picture.ppm"
+    picture.write_bytes(b"P6 2 2 255 " + bytes(12))
+    overrides = [Parameter("source", value=str(picture))] if module == "image_player" else []
+    getattr(imported, node)(context=ros, parameter_overrides=overrides).destroy_node()
     assert recorders
     for recorder in recorders:
         assert recorder.asked == set(recorder)
 
 
-def test_values_come_back_as_plain_lists(nodes: Nodes) -> None:
-    node = nodes.with_values(numbers=[1, 2])
+def test_a_simple_node_hears_of_all_its_wrong_values_at_once(ros: Any) -> None:
+    from rclpy.node import Node
+    from rclpy.parameter import Parameter
+
+    from hbm_runtime_ros.declaration import declare
+    from hbm_runtime_ros.parameter_table import ConfigurationError
+
+    table = [
+        ParameterSpec("numbers", [0], "Numbers."),
+        ParameterSpec("rate", 30.0, "Hertz.", bounds=(0.01, 1000)),
+        ParameterSpec("mode", "a", "Mode.", choices=("a", "b")),
+    ]
+    given = {"numbers": [1, 2], "rate": 5, "mode": "c"}
+    overrides = [Parameter(key, value=value) for key, value in given.items()]
+    node = Node("simple", context=ros, parameter_overrides=overrides)
+    with pytest.raises(ConfigurationError) as raised:
+        declare(node, "", table)
+    assert [problem.key for problem in raised.value.problems] == ["rate", "mode"]
+    assert "parameter 'mode' must be one of a, b, got 'c'" in str(raised.value)
+    node.destroy_node()
+
+
+def test_a_simple_nodes_values_are_plain_and_final(ros: Any) -> None:
+    from rclpy.node import Node
+    from rclpy.parameter import Parameter
+
+    from hbm_runtime_ros.declaration import declare
+
+    overrides = [Parameter("numbers", value=[1, 2])]
+    node = Node("simple", context=ros, parameter_overrides=overrides)
     values = declare(node, "", [ParameterSpec("numbers", [0], "Numbers.")])
-    assert values == {"numbers": [1, 2]}
-    assert type(values["numbers"]) is list
-
-
-def test_the_example_configuration_names_every_parameter_with_an_allowed_value() -> None:
-    yaml = pytest.importorskip("yaml", reason="needs PyYAML")
-    content = yaml.safe_load((CONFIG / "inference.yaml").read_text())
-    values = content["/**"]["ros__parameters"]
-    first = values["models"][0]
-    assert set(values[first]) == {spec.name for spec in parameters.MODEL_PARAMETERS}
-    for model in values["models"]:
-        for spec in parameters.MODEL_PARAMETERS:
-            assert spec.problem(values[model].get(spec.name, spec.default)) == ""
+    assert values == {"numbers": [1, 2]} and type(values["numbers"]) is list
+    (result,) = node.set_parameters([Parameter("numbers", value=[3])])
+    assert not result.successful
+    node.destroy_node()

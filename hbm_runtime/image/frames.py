@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures as cameras give them: views of their bytes, never past their end."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hbm_runtime.image.faults import ImageError, ImageFault, check_even, check_size
+
+Plane = npt.NDArray[np.uint8]
+YUV422Order = Literal["yuyv", "uyvy"]
+
+CHROMA_GREY = 128
+
+
+class NV12Frame(NamedTuple):
+    """The two planes of an NV12 image.
+
+    Attributes:
+        y: Luma, uint8 [height, width].
+        uv: Chroma, uint8 [height / 2, width / 2, 2], U before V.
+    """
+
+    y: Plane
+    uv: Plane
+
+    @property
+    def width(self) -> int:
+        """Pixels per row."""
+        return int(self.y.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.y.shape[0])
+
+
+class YUV422Frame(NamedTuple):
+    """A YUV 4:2:2 image with luma and chroma interleaved: two pixels share U and V.
+
+    Attributes:
+        packed: uint8 [height, width, 2], of two neighbours in a row: Y U, Y V ("yuyv") or U Y, V Y
+            ("uyvy").
+        order: Which of them.
+    """
+
+    packed: Plane
+    order: YUV422Order
+
+    @property
+    def width(self) -> int:
+        """Pixels per row."""
+        return int(self.packed.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.packed.shape[0])
+
+
+# A plane is BGR, uint8 [height, width, 3], or grey, uint8 [height, width].
+Frame = NV12Frame | YUV422Frame | Plane
+
+
+def frame_size(frame: Frame) -> tuple[int, int]:
+    """Return width and height in pixels.
+
+    Args:
+        frame: Of any kind.
+
+    Returns:
+        Width and height.
+
+    Raises:
+        ValueError: If it is an array, but neither a BGR nor a grey picture.
+    """
+    if isinstance(frame, (NV12Frame, YUV422Frame)):
+        return frame.width, frame.height
+    if frame.dtype != np.uint8 or (frame.ndim != 2 and (frame.ndim != 3 or frame.shape[2] != 3)):
+        raise ValueError(
+            "image must be uint8 [height, width, 3] or [height, width], "
+            f"got {frame.dtype} {list(frame.shape)}"
+        )
+    return int(frame.shape[1]), int(frame.shape[0])
+
+
+def nv12_from_buffer(buffer: Any, width: int, height: int, step: int | None = None) -> NV12Frame:
+    """See the two planes of NV12 data without copying.
+
+    Args:
+        buffer: Contiguous bytes: `height` rows of luma, then `height / 2` rows of chroma. The last
+            row may end with its last pixel instead of with its padding; anything after it is
+            ignored.
+        width: Pixels per row, even.
+        height: Rows of luma, even.
+        step: Bytes from one row to the next, in both planes; None for `width`.
+
+    Returns:
+        Views of the buffer.
+
+    Raises:
+        ImageError: If a size is zero or odd, `step` is less than `width`, or the buffer is too
+            short.
+    """
+    check_even(width, height)
+    step = width if step is None else step
+    if step < width:
+        raise ImageError(
+            ImageFault.BAD_STEP,
+            f"step of an NV12 image must be at least its width {width}, got {step}",
+        )
+    rows = height + height // 2
+    needed = step * (rows - 1) + width
+    flat = _flat(buffer)
+    if flat.size < needed:
+        raise ImageError(
+            ImageFault.SHORT_DATA,
+            f"NV12 data of a {width}x{height} image with step {step} must hold at least "
+            f"{needed} bytes (luma and chroma), got {flat.size}",
+        )
+    y: Plane = np.ndarray((height, width), np.uint8, flat, 0, (step, 1))
+    uv: Plane = np.ndarray(
+        (height // 2, width // 2, 2), np.uint8, flat, step * height, (step, 2, 1)
+    )
+    return NV12Frame(y, uv)
+
+
+def yuv422_from_buffer(
+    buffer: Any, width: int, height: int, step: int | None = None, order: YUV422Order = "yuyv"
+) -> YUV422Frame:
+    """See YUV 4:2:2 data without copying.
+
+    Args:
+        buffer: Contiguous bytes, `height` rows of `2 * width`. The last row may lack its padding;
+            anything after it is ignored.
+        width: Pixels per row, even.
+        height: Rows.
+        step: Bytes from one row to the next; None for `2 * width`.
+        order: Of luma and chroma.
+
+    Returns:
+        A view of the buffer.
+
+    Raises:
+        ImageError: If a size is zero, the width is odd, `step` is less than a row, or the buffer is
+            too short.
+    """
+    check_size(width, height, "YUV 4:2:2 image")
+    if width % 2:
+        raise ImageError(
+            ImageFault.ODD_SIZE, f"YUV 4:2:2 needs an even width, got {width}x{height}"
+        )
+    step = 2 * width if step is None else step
+    return YUV422Frame(rows_from_buffer(buffer, width, height, 2, step, "YUV 4:2:2"), order)
+
+
+def rows_from_buffer(
+    buffer: Any, width: int, height: int, channels: int, step: int, what: str
+) -> Plane:
+    """See interleaved pixels of 8 bits without copying.
+
+    Args:
+        buffer: Contiguous bytes.
+        width: Pixels per row.
+        height: Rows.
+        channels: Bytes per pixel.
+        step: Bytes from one row to the next.
+        what: Of the image, for messages.
+
+    Returns:
+        uint8 [height, width, channels], a view of the buffer.
+
+    Raises:
+        ImageError: If a size is zero, `step` is less than a row, or the buffer is too short.
+    """
+    check_size(width, height, f"{what} image")
+    flat = _flat(buffer)
+    check_rows(flat.size, width * channels, width, height, step, what)
+    rows: Plane = np.ndarray((height, width, channels), np.uint8, flat, 0, (step, channels, 1))
+    return rows
+
+
+def check_rows(held: int, row: int, width: int, height: int, step: int, what: str) -> None:
+    """Raise ImageError if rows do not fit their step or their buffer.
+
+    Args:
+        held: Bytes of the buffer.
+        row: Bytes per row without padding.
+        width: Pixels, for messages.
+        height: Rows, > 0.
+        step: Bytes from one row to the next.
+        what: Of the image, for messages.
+
+    Raises:
+        ImageError: BAD_STEP or SHORT_DATA.
+    """
+    if step < row:
+        raise ImageError(
+            ImageFault.BAD_STEP,
+            f"step of a {what} image of width {width} must be at least {row}, got {step}",
+        )
+    needed = step * (height - 1) + row
+    if held < needed:
+        raise ImageError(
+            ImageFault.SHORT_DATA,
+            f"data of a {width}x{height} {what} image with step {step} must hold at least "
+            f"{needed} bytes, got {held}",
+        )
+
+
+def new_nv12(width: int, height: int) -> NV12Frame:
+    """Make an NV12 image with contiguous planes and undefined content.
+
+    Args:
+        width: Pixels, even.
+        height: Pixels, even.
+
+    Returns:
+        The planes.
+
+    Raises:
+        ImageError: If a size is zero or odd.
+    """
+    check_even(width, height)
+    y = np.empty((height, width), dtype=np.uint8)
+    uv = np.empty((height // 2, width // 2, 2), dtype=np.uint8)
+    return NV12Frame(y, uv)
+
+
+def _flat(buffer: Any) -> Plane:
+    # np.frombuffer takes no empty buffers
+    flat: Plane = np.frombuffer(buffer, np.uint8) if len(buffer) else np.empty(0, np.uint8)
+    return flat

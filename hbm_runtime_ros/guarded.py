@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Callbacks that log what goes wrong: an exception in one would end the executor's spinning."""
+
+from __future__ import annotations
+
+import functools
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rclpy.impl.rcutils_logger import RcutilsLogger
+
+
+def guarded(log: RcutilsLogger, callback: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a callback so that it never raises.
+
+    Args:
+        log: Where a defect is told, with its traceback.
+        callback: Of a timer, subscription or event.
+
+    Returns:
+        The wrapped one; it returns None after an error.
+    """
+
+    # rclpy looks at the signature of subscriptions' callbacks: wraps() keeps it visible
+    @functools.wraps(callback)
+    def call(*arguments: Any) -> Any:
+        try:
+            return callback(*arguments)
+        except Exception:
+            name = getattr(callback, "__qualname__", repr(callback))
+            log.error(
+                f"a defect of the node, please report it: {name} raised\n{traceback.format_exc()}",
+                throttle_duration_sec=5.0,
+            )
+            return None
+
+    return call

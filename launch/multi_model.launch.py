@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts one inference node with several models on one camera, each with its own priority."""
+
+from __future__ import annotations
+
+from launch.actions import DeclareLaunchArgument
+
+from hbm_runtime_ros import launch_parts
+from hbm_runtime_ros.launch_parts import read
+from launch import Action, LaunchContext, LaunchDescription
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Describe it; `ros2 launch hbm_runtime_ros multi_model.launch.py --show-args` lists this."""
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument(
+                "params_file",
+                default_value=launch_parts.config_file("multi_model.yaml"),
+                description="YAML file with the models, their priorities and topics",
+            ),
+            DeclareLaunchArgument(
+                "files",
+                default_value="",
+                description="Model files in place of those in params_file, by the models' names: "
+                "detector=/path/a.hbm,orientation=/path/b.hbm",
+            ),
+            DeclareLaunchArgument(
+                "image_topic",
+                default_value="image_raw",
+                description="Topic for the models whose image_topic is the default, image_raw",
+            ),
+            DeclareLaunchArgument(
+                "node_name",
+                default_value="inference_node",
+                description="Name of the node, the ~ of its topics",
+            ),
+            *launch_parts.node_arguments(),
+            *launch_parts.middleware_profile(),
+            launch_parts.described_by(_nodes),
+        ]
+    )
+
+
+def _nodes(context: LaunchContext) -> list[Action]:
+    files = launch_parts.read_assignments(context, "files")
+    return [
+        launch_parts.inference_node(
+            context,
+            read(context, "node_name"),
+            [
+                read(context, "params_file"),
+                {f"{model}.file": path for model, path in files.items()},
+            ],
+            remappings=[("image_raw", read(context, "image_topic"))],
+        )
+    ]
