@@ -5,12 +5,17 @@ from __future__ import annotations
 
 import enum
 import math
-import threading
-from collections import Counter, deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from hbm_runtime_ros import reasons
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LATENCY_WINDOW = 1024
 
@@ -133,20 +138,81 @@ class ModelCounters:
     idle: bool = False
 
 
-class PipelineCounters:
-    """Thread-safe counters; every frame in ends as one result or one drop."""
+class LatencyWindow:
+    """Durations of the stages of the latest results. Not thread-safe."""
 
     def __init__(self, window: int = LATENCY_WINDOW) -> None:
-        self._lock = threading.Lock()
-        self._frames_in = 0
+        self._seconds = np.zeros((len(Stage), window))
+        self._added = 0
+        self._version = 0
+        self._known: tuple[int, Mapping[Stage, LatencySummary]] = (0, _NO_LATENCIES)
+
+    def add(self, durations: Sequence[float]) -> None:
+        """Take the durations of one result, which replace those of the oldest.
+
+        Args:
+            durations: Seconds, in the order of Stage.
+        """
+        self._seconds[:, self._added % self._seconds.shape[1]] = durations
+        self._added += 1
+        self._version += 1
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._added = 0
+        self._version += 1
+        self._known = (self._version, _NO_LATENCIES)
+
+    def summary(self) -> Callable[[], Mapping[Stage, LatencySummary]]:
+        """Copy the durations, if they have changed.
+
+        Returns:
+            Sorts the copy, which takes longer and needs no lock.
+        """
+        version, (known_version, known) = self._version, self._known
+        if version == known_version:
+            return lambda: known
+        seconds = self._seconds[:, : self._added].copy()
+
+        def sort() -> Mapping[Stage, LatencySummary]:
+            summary = _summaries(seconds)
+            self._known = (version, summary)
+            return summary
+
+        return sort
+
+
+class PipelineCounters:
+    """Counters of one model. Not thread-safe: whoever counts holds the pipeline's lock."""
+
+    def __init__(self, window: int = LATENCY_WINDOW) -> None:
+        self._latencies = LatencyWindow(window)
+        self._total_in = 0
+        self._total_results = 0
+        self._total_drops = 0
+        self._begin(0)
+
+    def _begin(self, frames_in: int) -> None:
+        self._frames_in = frames_in
         self._results = 0
         self._drops: Counter[str] = Counter()
-        self._latencies = {stage: deque[float](maxlen=window) for stage in Stage}
+        self._unmatched: Counter[str] = Counter()
+        self._recoveries = 0
+        self._failed_recoveries = 0
+
+    def reset(self, in_flight: int) -> None:
+        """Begin anew, but for the totals.
+
+        Args:
+            in_flight: Frames that wait or run now: they are counted as in.
+        """
+        self._begin(in_flight)
+        self._latencies.clear()
 
     def count_frame(self) -> None:
         """A frame was offered."""
-        with self._lock:
-            self._frames_in += 1
+        self._frames_in += 1
+        self._total_in += 1
 
     def count_drop(self, reason: str) -> None:
         """A frame will not become a result.
@@ -154,31 +220,84 @@ class PipelineCounters:
         Args:
             reason: A reason of DropCount.msg.
         """
-        with self._lock:
-            self._drops[reason] += 1
+        self._drops[reason] += 1
+        self._total_drops += 1
 
-    def count_result(self, durations: Mapping[Stage, float]) -> None:
-        """A frame became a published result.
+    def count_unmatched(self, image: str, reason: str = reasons.UNMATCHED) -> None:
+        """An image leaves without its partners: it counts as a frame in and as a drop.
 
         Args:
-            durations: Seconds per stage.
+            image: Its name.
+            reason: A reason of DropCount.msg.
         """
-        with self._lock:
-            self._results += 1
-            for stage, seconds in durations.items():
-                self._latencies[stage].append(seconds)
+        self.count_frame()
+        self.count_drop(reason)
+        if reason == reasons.UNMATCHED:
+            self._unmatched[image] += 1
 
-    def snapshot(self) -> CounterSnapshot:
-        """Read everything at one moment."""
-        with self._lock:
-            frames_in, results, drops = self._frames_in, self._results, dict(self._drops)
-            samples = {stage: list(window) for stage, window in self._latencies.items()}
-        latencies = {stage: _summary(values) for stage, values in samples.items()}
-        return CounterSnapshot(frames_in, results, drops, latencies)
+    def count_result(self, durations: Sequence[float]) -> None:
+        """A frame became a delivered result.
+
+        Args:
+            durations: Seconds, in the order of Stage.
+        """
+        self._results += 1
+        self._total_results += 1
+        self._latencies.add(durations)
+
+    def count_recovery(self, done: bool) -> None:
+        """The watchdog tried to make the runtime anew.
+
+        Args:
+            done: It could.
+        """
+        if done:
+            self._recoveries += 1
+        else:
+            self._failed_recoveries += 1
+
+    def read(
+        self, waiting: int = 0, running: int = 0, incomplete: int = 0
+    ) -> Callable[[], CounterSnapshot]:
+        """Read everything at one moment.
+
+        Args:
+            waiting: Frames that wait for their turn now.
+            running: Frames being worked on now.
+            incomplete: Images that wait for their partners now.
+
+        Returns:
+            Makes the snapshot of that moment, which takes longer and needs no lock.
+        """
+        counts = CounterSnapshot(
+            frames_in=self._frames_in,
+            results=self._results,
+            drops=dict(self._drops),
+            waiting=waiting,
+            running=running,
+            incomplete=incomplete,
+            unmatched=dict(self._unmatched),
+            recoveries=self._recoveries,
+            failed_recoveries=self._failed_recoveries,
+            totals=Totals(self._total_in, self._total_results, self._total_drops),
+        )
+        summary = self._latencies.summary()
+        return lambda: replace(counts, latencies=summary())
 
 
-def _summary(values: list[float]) -> LatencySummary:
-    if not values:
-        return LatencySummary()
-    p50, p99 = np.percentile(values, (50, 99))
-    return LatencySummary(len(values), float(p50), float(p99), max(values))
+_NO_LATENCIES: Mapping[Stage, LatencySummary] = {stage: LatencySummary() for stage in Stage}
+_RANKS = np.array([0.5, 0.9, 0.99, 1.0])
+
+
+def _summaries(seconds: NDArray[np.float64]) -> Mapping[Stage, LatencySummary]:
+    """Percentiles with linear interpolation; np.percentile says the same and takes longer."""
+    samples = seconds.shape[1]
+    ordered = np.sort(seconds, axis=1)
+    at = _RANKS * (samples - 1)
+    low = at.astype(np.intp)
+    high = np.minimum(low + 1, samples - 1)
+    figures = ordered[:, low] + (ordered[:, high] - ordered[:, low]) * (at - low)
+    return {
+        stage: LatencySummary(samples, *row)
+        for stage, row in zip(Stage, figures.tolist(), strict=True)
+    }

@@ -7,8 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from hbm_runtime_ros.counters import CounterSnapshot
-from hbm_runtime_ros.msg import DropCount, ModelStatistics, StageLatency, StatisticsList
+from hbm_runtime_ros.counters import ModelCounters, Totals
+from hbm_runtime_ros.msg import (
+    DropCount,
+    InputStatistics,
+    ModelStatistics,
+    StageLatency,
+    StatisticsList,
+)
 
 if TYPE_CHECKING:
     from builtin_interfaces.msg import Time
@@ -24,7 +30,7 @@ class StatisticsReporter:
             clock: Monotonic time in seconds.
         """
         self._clock = clock
-        self._previous: dict[str, CounterSnapshot] = {}
+        self._previous: dict[str, ModelCounters] = {}
         self._since = clock()
 
     def message(
@@ -44,32 +50,61 @@ class StatisticsReporter:
         now = self._clock()
         elapsed = max(now - self._since, 1e-9)
         self._since = now
-        msg = StatisticsList(stamp=stamp)
-        for model, snapshot in snapshots:
-            before = self._previous.get(model, CounterSnapshot())
-            self._previous[model] = snapshot
-            msg.models.append(_model_statistics(model, snapshot, before, elapsed))
-        return msg
+        before = self._previous
+        self._previous = {entry.model: entry for entry in models}
+        return StatisticsList(
+            stamp=stamp,
+            models=[_model_statistics(entry, before.get(entry.model), elapsed) for entry in models],
+            core_use=list(core_use),
+        )
 
 
 def _model_statistics(
-    model: str, now: CounterSnapshot, before: CounterSnapshot, elapsed: float
+    entry: ModelCounters, before: ModelCounters | None, elapsed: float
 ) -> ModelStatistics:
+    now = entry.counters
+    totals = now.totals
+    past = Totals() if before is None else before.counters.totals
+    received = {} if before is None else {image.name: image.received for image in before.inputs}
     return ModelStatistics(
-        model=model,
+        model=entry.model,
         frames_in=now.frames_in,
         results=now.results,
         drops=[DropCount(reason=reason, count=n) for reason, n in sorted(now.drops.items())],
-        input_rate=(now.frames_in - before.frames_in) / elapsed,
-        result_rate=(now.results - before.results) / elapsed,
+        input_rate=_rate(totals.frames_in, past.frames_in, elapsed),
+        result_rate=_rate(totals.results, past.results, elapsed),
+        drop_rate=_rate(totals.drops, past.drops, elapsed),
+        waiting=now.waiting,
+        idle=entry.idle,
+        recoveries=now.recoveries,
+        failed_recoveries=now.failed_recoveries,
         latencies=[
             StageLatency(
                 stage=stage.value,
                 samples=summary.samples,
                 p50=summary.p50,
+                p90=summary.p90,
                 p99=summary.p99,
                 max=summary.max,
             )
             for stage, summary in now.latencies.items()
         ],
+        inputs=[
+            InputStatistics(
+                name=image.name,
+                topic=image.topic,
+                received=image.received,
+                rate=_rate(image.received, received.get(image.name, 0), elapsed),
+                age=image.age,
+                publishers=image.publishers,
+                messages_lost=image.messages_lost,
+                qos_mismatches=image.qos_mismatches,
+            )
+            for image in entry.inputs
+        ],
     )
+
+
+def _rate(now: int, before: int, elapsed: float) -> float:
+    """Per second; a count below the one before has begun anew meanwhile."""
+    return (now - before if now >= before else now) / elapsed
