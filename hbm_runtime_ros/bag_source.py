@@ -23,6 +23,7 @@ IMAGE_TYPES: dict[str, Any] = {
 }
 # Of a record, and of a chunk unpacked; so of a message, too. An NV12 image of 8K has 50 MB.
 MAX_BYTES = 1 << 28
+_TIME_LIMIT = (1 << 31) * 10**9  # ns; builtin_interfaces/Time has signed 32 bits for seconds
 
 
 class BagImage(NamedTuple):
@@ -88,6 +89,11 @@ class Bag:
             for channel, message in self._messages():
                 if channel.topic == self.topic:
                     number += 1
+                    if message.log_time >= _TIME_LIMIT:
+                        raise ImageSourceError(
+                            f"'{self._path}': message {number} on {self.topic}: "
+                            f"{message.log_time} ns is no time that ROS knows"
+                        )
                     yield BagImage(self._image(message.data, number), message.log_time)
             if number == 0:
                 raise ImageSourceError(f"'{self._path}' holds no message on {self.topic}")
@@ -106,24 +112,36 @@ class Bag:
 
     def _topics(self) -> dict[str, str]:
         """Type of the messages per topic, "?" where they are not ROS 2's."""
+        summary = None
         with self._open() as file:
-            reader = self._mcap.reader.SeekingReader(file, record_size_limit=MAX_BYTES)
-            summary = reader.get_summary()
+            if file.ends_with(self._mcap.magic):
+                reader = self._mcap.reader.SeekingReader(file, record_size_limit=MAX_BYTES)
+                summary = reader.get_summary()
         if summary is not None and summary.channels:
             schemas, channels = summary.schemas, list(summary.channels.values())
-        else:  # the recorder did not come to write it
-            schemas, channels = {}, []
-            for record in self._records():
-                if isinstance(record, self._mcap.records.Schema):
-                    schemas[record.id] = record
-                elif isinstance(record, self._mcap.records.Channel):
-                    channels.append(record)
+        else:
+            schemas, channels = self._scan()
         return {
             channel.topic: schemas[channel.schema_id].name
             if channel.message_encoding == "cdr" and channel.schema_id in schemas
             else "?"
             for channel in channels
         }
+
+    def _scan(self) -> tuple[dict[int, Any], list[Any]]:
+        """Schemas and channels of a file whose recorder did not come to write a summary."""
+        schemas: dict[int, Any] = {}
+        channels: list[Any] = []
+        try:
+            for record in self._records():
+                if isinstance(record, self._mcap.records.Schema):
+                    schemas[record.id] = record
+                elif isinstance(record, self._mcap.records.Channel):
+                    channels.append(record)
+        except ImageSourceError:  # it did not even come to end the file
+            if not channels:
+                raise
+        return schemas, channels
 
     def _messages(self) -> Iterator[tuple[Any, Any]]:
         """Channel and message, in the order of the file."""
@@ -157,7 +175,7 @@ class Bag:
                 yield _BoundedFile(file)
         except ImageSourceError:
             raise
-        except self._mcap.EndOfFile as error:
+        except (self._mcap.EndOfFile, EOFError) as error:
             raise ImageSourceError(
                 f"'{self._path}' ends too early; `mcap recover` may save it"
             ) from error
@@ -175,10 +193,22 @@ class _BoundedFile:
         self._file = file
         self.seek = file.seek
 
+    def ends_with(self, magic: bytes) -> bool:
+        """Tell whether the file was written to its end."""
+        size = self._file.seek(0, io.SEEK_END)
+        self._file.seek(max(0, size - len(magic)))
+        ended = self._file.read() == magic
+        self._file.seek(0)
+        return ended
+
     def read(self, size: int) -> bytes:
+        """Read exactly so many bytes."""
         if size > MAX_BYTES:
             raise ValueError(f"a record of {size} bytes, allowed are {MAX_BYTES}")
-        return self._file.read(size)
+        data = self._file.read(size)
+        if len(data) < size:
+            raise EOFError
+        return data
 
 
 class _Mcap:
@@ -193,6 +223,7 @@ class _Mcap:
             raise ImageSourceError(
                 f"playing a bag needs the Python package mcap: pip install mcap ({error})"
             ) from error
+        self.magic = b"\x89MCAP0\r\n"
         self.reader: Any = reader
         self.records: Any = records
         self.EndOfFile: type[Exception] = exceptions.EndOfFile
