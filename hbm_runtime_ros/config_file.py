@@ -22,6 +22,7 @@ from hbm_runtime_ros.parameter_table import shortened, shown, type_of
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 16  # mappings within mappings
+MAX_NODES = 100_000  # keys, values and entries of lists
 PARAMETERS = "ros__parameters"
 
 # libyaml where PyYAML was built with it: fifty times faster
@@ -240,6 +241,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self._events: Iterator[yaml.Event] = yaml.parse(text, Loader=_Loader)
         self._result = ParameterFile()
+        self._nodes = 0
 
     def file(self) -> ParameterFile:
         """Read everything."""
@@ -257,6 +259,9 @@ class _Reader:
 
     def _node(self, event: yaml.Event, depth: int) -> _Node:
         line = event.start_mark.line + 1
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise ConfigFileError(f"holds more than {MAX_NODES} values", line)
         if depth > MAX_DEPTH:
             raise ConfigFileError(f"is nested more than {MAX_DEPTH} levels deep", line)
         if isinstance(event, yaml.AliasEvent):

@@ -303,9 +303,7 @@ def _spec(key: str) -> ParameterSpec:
 # -- unknown keys ----------------------------------------------------------------------------------
 
 
-def _unknown(
-    values: Mapping[str, Any], known: Mapping[str, ParameterSpec]
-) -> Iterator[Problem]:
+def _unknown(values: Mapping[str, Any], known: Mapping[str, ParameterSpec]) -> Iterator[Problem]:
     """Keys that are no parameters."""
     suggestions = 0
     # else what belongs to a model is not known

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rclpy.impl.rcutils_logger import RcutilsLogger
+    from rclpy.node import Node
 
 
-def guarded(log: RcutilsLogger, callback: Callable[..., Any]) -> Callable[..., Any]:
+def guarded(node: Node, callback: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a callback so that it never raises.
 
     Args:
-        log: Where a defect is told, with its traceback.
+        node: In whose log a defect is told, with its traceback.
         callback: Of a timer, subscription or event.
 
     Returns:
@@ -30,7 +30,7 @@ def guarded(log: RcutilsLogger, callback: Callable[..., Any]) -> Callable[..., A
             return callback(*arguments)
         except Exception:
             name = getattr(callback, "__qualname__", repr(callback))
-            log.error(
+            node.get_logger().error(
                 f"a defect of the node, please report it: {name} raised\n{traceback.format_exc()}",
                 throttle_duration_sec=5.0,
             )

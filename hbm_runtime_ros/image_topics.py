@@ -90,15 +90,14 @@ class _ImageTopic:
         self.subscription = self._subscribe(profile, group)
 
     def _subscribe(self, profile: QoSProfile, group: Any) -> Subscription:
-        log = self._node.get_logger()
         wanted: dict[str, Any] = {
-            "incompatible_qos": guarded(log, self._on_incompatible_qos),
-            "message_lost": guarded(log, self._on_message_lost),
+            "incompatible_qos": guarded(self._node, self._on_incompatible_qos),
+            "message_lost": guarded(self._node, self._on_message_lost),
         }
         if profile.deadline.nanoseconds:
-            wanted["deadline"] = guarded(log, self._on_deadline)
+            wanted["deadline"] = guarded(self._node, self._on_deadline)
         kind = CompressedImage if self.key.transport == "compressed" else Image
-        callback = guarded(log, self._on_image)
+        callback = guarded(self._node, self._on_image)
         for events in (wanted, {"incompatible_qos": wanted["incompatible_qos"]}, {}):
             try:
                 return self._node.create_subscription(

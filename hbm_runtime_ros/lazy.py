@@ -32,7 +32,7 @@ class SubscriberWatch:
             changed: Called by the executor when a subscriber may have come or gone.
         """
         self._node = node
-        self._changed = guarded(node.get_logger(), changed)
+        self._changed = guarded(node, changed)
         self._publishers: list[Publisher] = []
         self._timer: Timer | None = None
 
@@ -68,9 +68,7 @@ class SubscriberWatch:
 
         try:
             events = PublisherEventCallbacks(matched=on_matched)
-            return self._node.create_publisher(
-                TensorList, topic, profile, event_callbacks=events
-            )
+            return self._node.create_publisher(TensorList, topic, profile, event_callbacks=events)
         except (TypeError, UnsupportedEventTypeError):
             return None  # before Iron, or a middleware without this event
 

@@ -98,13 +98,13 @@ class ModelTable:
         Raises:
             ConfigurationError: If it cannot be loaded or does not fit.
         """
-        fresh = None if file is not None else self._open(settings)
+        used = self._open(settings) if file is None else file
         try:
             shared = any(self._shared[self._subscription(image)] > 1 for image in settings.images)
-            return load_model(file or fresh, settings, self._topics(settings), shared)
+            return load_model(used, settings, self._topics(settings), shared)
         except BaseException:
-            if fresh is not None:
-                fresh.close()
+            if file is None:
+                used.close()
             raise
 
     def files(self) -> list[LoadedFile]:

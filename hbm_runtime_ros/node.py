@@ -79,7 +79,6 @@ class InferenceNode(LifecycleNode):
             raise
 
     def _set_up(self, load: RuntimeFactory) -> None:
-        log = self.get_logger()
         self._state = "unconfigured"
         self._settings: NodeSettings | None = None
         self._problems: tuple[str, ...] = ()
@@ -88,7 +87,7 @@ class InferenceNode(LifecycleNode):
         self._calls: deque[Callable[[], None]] = deque()
         # The wall clock of timers: the node's own may stand still in a simulation.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._wake_up = self.create_guard_condition(guarded(log, self._run_calls))
+        self._wake_up = self.create_guard_condition(guarded(self, self._run_calls))
         throttle = Throttle(REPORT_PERIOD)
         self._topics = ImageTopics(self, lambda: self.max_image_bytes, throttle)
         watch = SubscriberWatch(self, self._subscribe)
@@ -108,7 +107,7 @@ class InferenceNode(LifecycleNode):
         self._diagnostics_period = 0.0
         self._set_diagnostics_period(DiagnosticsSettings().period)
         self._start_timer: Timer | None = self.create_timer(
-            0.0, guarded(log, self._start), clock=self._steady
+            0.0, guarded(self, self._start), clock=self._steady
         )
 
     @property
@@ -308,7 +307,7 @@ class InferenceNode(LifecycleNode):
         )
         self._statistics_timer = self.create_timer(
             STATISTICS_PERIOD,
-            guarded(self.get_logger(), self._publish_statistics),
+            guarded(self, self._publish_statistics),
             clock=self._steady,
         )
 
@@ -384,9 +383,7 @@ class InferenceNode(LifecycleNode):
         if self._table.models:
             self._models_changed()
 
-    def _with_new_settings(
-        self, settings: NodeSettings
-    ) -> list[tuple[ServedModel, ModelSettings]]:
+    def _with_new_settings(self, settings: NodeSettings) -> list[tuple[ServedModel, ModelSettings]]:
         by_name = {model.name: model for model in settings.models}
         return [(m, by_name[m.name]) for m in self._table.models if m.name in by_name]
 
@@ -449,7 +446,7 @@ class InferenceNode(LifecycleNode):
             self.destroy_timer(self._diagnostics_timer)
             self._diagnostics_timer = None
         if period > 0:
-            callback = guarded(self.get_logger(), self._publish_diagnostics)
+            callback = guarded(self, self._publish_diagnostics)
             self._diagnostics_timer = self.create_timer(period, callback, clock=self._steady)
 
     def _guard_transition_service(self) -> None:

@@ -44,6 +44,7 @@ ELEMENT_TYPES = {
     ParameterType.DOUBLE_ARRAY: ParameterType.DOUBLE,
     ParameterType.STRING_ARRAY: ParameterType.STRING,
 }
+_UNQUOTED = (ParameterType.BOOL, ParameterType.INTEGER, ParameterType.DOUBLE)
 _ARRAY_TYPES = {element: whole for whole, element in ELEMENT_TYPES.items()}
 
 
@@ -171,17 +172,17 @@ class ParameterSpec:
 
     def _hint(self, value: Any) -> str:
         """How to write what was probably meant."""
-        if self.type is ParameterType.DOUBLE and type_of(value) is ParameterType.INTEGER:
+        given = type_of(value)
+        if self.type is ParameterType.DOUBLE and given is ParameterType.INTEGER:
             return f"; write {float(value)!r}"
         if self.type is ParameterType.INTEGER and isinstance(value, float) and value.is_integer():
             return f"; write {int(value)}"
-        if self.type is ParameterType.STRING and type_of(value) in (
-            ParameterType.BOOL,
-            ParameterType.INTEGER,
-            ParameterType.DOUBLE,
-        ):
+        if self.type is ParameterType.STRING and given in _UNQUOTED:
             return "; in a file, put it in quotes"
-        if ELEMENT_TYPES.get(self.type) is type_of(value) is not None:
+        # [y] and [on] are lists of bools
+        if self.type is ParameterType.STRING_ARRAY != given and given in ELEMENT_TYPES:
+            return "; in a file, put each in quotes"
+        if given is not None and given is ELEMENT_TYPES.get(self.type):
             return "; put it in brackets"
         return ""
 

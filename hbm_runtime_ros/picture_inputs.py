@@ -205,31 +205,39 @@ def _pictures(
 
 
 def _pairs(specs: Sequence[InputSpec]) -> dict[str, InputSpec]:
-    """Partner per name of a luma or chroma tensor; neighbours where several would do.
+    """Partner per name of a luma or chroma tensor: of its size, and next to it where several are.
 
     Raises:
-        UnsupportedInputsError: If there are several and they are no neighbours.
+        UnsupportedInputsError: If there are several and they do not come pair by pair.
     """
-    partners: dict[str, InputSpec] = {}
-    position = 0
-    while position + 1 < len(specs):
-        one, two = specs[position : position + 2]
-        if _nv12([one, two]) is not None:
-            partners[one.name], partners[two.name] = two, one
-            position += 1
-        position += 1
+    of_size: dict[tuple[int, ...], list[InputSpec]] = {}
     for spec in specs:
-        if spec.name in partners:
-            continue
-        fitting = [other for other in specs if other.name not in partners and _nv12([spec, other])]
-        if len(fitting) > 1:
+        size = _luma_size(spec)
+        if size:
+            of_size.setdefault(size, []).append(spec)
+    partners: dict[str, InputSpec] = {}
+    for group in of_size.values():
+        if len({spec.shape for spec in group}) == 1:
+            continue  # grey pictures, or chroma without any luma
+        pairs = list(zip(group[0::2], group[1::2], strict=False))
+        if len(group) % 2 or any(one.shape == two.shape for one, two in pairs):
             raise UnsupportedInputsError(
-                f"input {_describe([spec])} makes an NV12 image with each of "
-                f"{_describe(fitting)}: say in parameter 'tensors' which two belong together"
+                f"its inputs {_describe(group)} are luma and chroma of one size, but which belong "
+                "together is not clear: name the two of each image in its parameter 'tensors'"
             )
-        if fitting:
-            partners[spec.name], partners[fitting[0].name] = fitting[0], spec
+        for one, two in pairs:
+            partners[one.name], partners[two.name] = two, one
     return partners
+
+
+def _luma_size(spec: InputSpec) -> tuple[int, ...]:
+    """Height and width of the NV12 image that a tensor may be the luma or chroma of; () if none."""
+    if spec.data_type != "U8" or len(spec.shape) != 4 or spec.shape[0] != 1:
+        return ()
+    _, height, width, channels = spec.shape
+    if channels == 1 and height % 2 == 0 and width % 2 == 0:
+        return height, width
+    return (2 * height, 2 * width) if channels == 2 else ()
 
 
 def _picture(specs: Sequence[InputSpec]) -> PictureInput | None:

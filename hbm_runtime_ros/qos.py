@@ -36,6 +36,9 @@ STATISTICS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
 DIAGNOSTICS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
+# Deep, because the middleware forgets requests and answers beyond the depth without a word.
+SERVICES = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
+
 # What the parameters `…_qos.profile` name.
 PROFILES: Mapping[str, QoSProfile] = {
     "sensor_data": IMAGES,
@@ -45,7 +48,7 @@ PROFILES: Mapping[str, QoSProfile] = {
     "system_default": qos_profile_system_default,
 }
 
-_NAMED: Mapping[str, type] = {
+_NAMED: Mapping[str, Any] = {
     "reliability": ReliabilityPolicy,
     "durability": DurabilityPolicy,
     "history": HistoryPolicy,

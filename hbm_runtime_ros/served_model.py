@@ -24,6 +24,7 @@ from hbm_runtime_ros.preprocessing import (
     make_preprocessor,
 )
 from hbm_runtime_ros.settings import LiveSettings, ModelSettings
+from hbm_runtime_ros.shared_image import SharedImage
 from hbm_runtime_ros.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.publisher import Publisher
 
-    from hbm_runtime_ros.pipeline import Tensors
-    from hbm_runtime_ros.shared_image import SharedImage
+    from hbm_runtime_ros.steps import Tensors
 
-Listener = Callable[[Result], None]
+ImageResult = Result[SharedImage]
+Listener = Callable[[ImageResult], None]
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,7 @@ class ServedModel:
         self._throttle = throttle
         self._keeps_results = publisher.qos_profile.durability != DurabilityPolicy.VOLATILE
         clock = node.get_clock()
-        self.pipeline = ModelPipeline(
+        self.pipeline: ModelPipeline[SharedImage] = ModelPipeline(
             settings.name,
             Steps(self._prepare, self._infer, self._deliver, self._recover),
             settings,
@@ -287,7 +288,7 @@ class ServedModel:
         results: dict[str, NDArray[np.generic]] = outputs[model]
         return results
 
-    def _deliver(self, result: Result) -> None:
+    def _deliver(self, result: ImageResult) -> None:
         for listener in self._listeners():
             try:
                 listener(result)
@@ -296,7 +297,7 @@ class ServedModel:
         if self._keeps_results or self.publisher.get_subscription_count() > 0:
             self.publisher.publish(self.message(result))
 
-    def message(self, result: Result) -> TensorList:
+    def message(self, result: ImageResult) -> TensorList:
         """Put a result into a message.
 
         Args:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.task import Future
 
+from hbm_runtime_ros import qos
 from hbm_runtime_ros.configuration import ConfigurationError
 from hbm_runtime_ros.model_changes import Completion, ModelChanges, Refused
 from hbm_runtime_ros.msg import DropCount
@@ -45,7 +46,9 @@ class Services:
         group = ReentrantCallbackGroup()
 
         def offer(kind: Any, name: str, callback: Callable[..., Any]) -> Service:
-            return node.create_service(kind, f"~/{name}", callback, callback_group=group)
+            return node.create_service(
+                kind, f"~/{name}", callback, qos_profile=qos.SERVICES, callback_group=group
+            )
 
         offer(ListModels, "list_models", self._list_models)
         offer(ChangeModel, "load", self._change(changes.load))
@@ -107,7 +110,8 @@ class Services:
             )
         timeout = request.timeout or model.settings.live.timeout
         until += timeout
-        images = [SharedImage(image, self._node.max_image_bytes) for image in request.images]
+        limit = self._node.max_image_bytes
+        images = tuple(SharedImage(image, limit) for image in request.images)
         if not self._inferences.acquire(blocking=False):
             raise Rejected(
                 DropCount.QUEUE_FULL,

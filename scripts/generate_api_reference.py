@@ -21,7 +21,7 @@ MODULES = {
         *("statistics", "trace", "_preemption", "errors"),
     ),
     "hbm_runtime.models": ("models",),
-    "hbm_runtime.image": ("image",),
+    "hbm_runtime.image": ("frames", "fitting", "placement", "color", "faults"),
     "hbm_runtime.model_file": ("spec", "reader", "writer"),
 }
 INTRODUCTION = """\

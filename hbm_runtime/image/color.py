@@ -126,6 +126,8 @@ def nv12_to_rgb(
 ) -> Plane:
     """Convert NV12 to RGB, each chroma sample used for its 2x2 block.
 
+    Limited BT.601 alone is OpenCV's ``COLOR_YUV2RGB_NV12``, to which luma below 16 is 16.
+
     Args:
         frame: The planes.
         color_range: Range of the source.

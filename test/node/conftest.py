@@ -109,7 +109,9 @@ def serve(
 
 
 @pytest.fixture
-def embed(observer: Observer, parameters: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+def embed(
+    observer: Observer, parameters: Callable[..., Any], capfd: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Any]]:
     """Run an InferenceNode inside this process, spun with the observer.
 
     `embed({"autostart": False}, load=…, eye={"file": …})`: parameters of the node, options of its
@@ -138,7 +140,14 @@ def embed(observer: Observer, parameters: Callable[..., Any]) -> Iterator[Callab
         )
         nodes.append(node)
         observer.add(node)
-        return InferenceRig(observer, list(models), node=node, name=name, tensors=tensors)
+        return InferenceRig(
+            observer,
+            list(models),
+            node=node,
+            name=name,
+            tensors=tensors,
+            read_log=lambda: capfd.readouterr().err,
+        )
 
     yield make
     for node in nodes:

@@ -18,17 +18,15 @@ from ament_index_python.packages import get_package_prefix
 from hbm_runtime_ros.msg import ModelStatistics, StatisticsList, TensorList
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from rcl_interfaces.msg import Log
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
 from hbm_runtime_ros.conversions import bytes_to_field
 from hbm_runtime_ros.qos import STATISTICS, TENSORS
 
-ROSOUT = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 PATIENCE = 30.0  # seconds; only reached by a failing test
 EXECUTABLES = Path(get_package_prefix("hbm_runtime_ros"), "lib", "hbm_runtime_ros")
 
@@ -129,6 +127,7 @@ class InferenceRig:
         name: str = "inference_node",
         topic: str = "/camera/image",
         tensors: bool = True,
+        read_log: Callable[[], str] = lambda: "",
     ) -> None:
         self._process = process
         self.node = node
@@ -139,7 +138,8 @@ class InferenceRig:
         if tensors:
             self.results = {model: self.collect_results(model) for model in models}
         self._statistics = observer.collect(StatisticsList, f"/{name}/stats", STATISTICS)
-        self._rosout = observer.collect(Log, "/rosout", ROSOUT) if process is None else []
+        self._read_log = read_log
+        self._log = ""
 
     @property
     def process(self) -> NodeProcess:
@@ -149,10 +149,11 @@ class InferenceRig:
 
     @property
     def log(self) -> str:
-        """All that the node has logged; in this process as far as it has arrived on /rosout."""
+        """All that the node has logged; with a node in this process all that was logged here."""
         if self._process is not None:
             return self._process.log
-        return "\n".join(f"[{each.level}] {each.msg}" for each in self._rosout)
+        self._log += self._read_log()
+        return self._log
 
     def collect_results(self, model: str) -> list[TensorList]:
         """Subscribe to a model's tensors."""
@@ -224,9 +225,22 @@ class InferenceRig:
 
     def publish_until_received(self, msg: Image, model: str) -> None:
         """Publish an image until the node has counted one more, however long it computes."""
-        before = self.statistics(model).frames_in
-        while self.statistics(model).frames_in == before:
+        before = self.frames_in(model)
+        deadline = time.monotonic() + PATIENCE
+        while self.frames_in(model) == before:
+            assert time.monotonic() < deadline, f"not received; the node's log:\n{self.log}"
             self.camera.publish(msg)
+            self.observer.spin(0.1, lambda: self.node and self.frames_in(model) != before)
+
+    def frames_in(self, model: str) -> int:
+        """Images that a model has counted, now."""
+        if self.node is None:
+            return int(self.statistics(model).frames_in)
+        return int(self.counters(model).frames_in)
+
+    def counters(self, model: str) -> Any:
+        """A model's CounterSnapshot, where the node is in this process."""
+        return next(m for m in self.node.models if m.name == model).pipeline.snapshot()
 
     def statistics(self, model: str) -> ModelStatistics:
         """Wait for statistics of a moment after this call."""
@@ -247,6 +261,8 @@ class InferenceRig:
 
     def drops(self, model: str) -> dict[str, int]:
         """Drops by reason, now."""
+        if self.node is not None:
+            return dict(self.counters(model).drops)
         return {drop.reason: drop.count for drop in self.statistics(model).drops}
 
 

@@ -17,6 +17,7 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import Image
+from tiny_models import conv, pack, save
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 TOPIC = "/camera/image"
@@ -207,20 +208,33 @@ def test_a_slow_model_is_degraded_from_the_latency_thresholds_on(
 
 
 def test_a_model_that_hangs_is_an_error_while_the_other_one_is_fine(
-    start: Callable, observer: Observer, nv12_model: Path, tmp_path: Path
+    start: Callable,
+    observer: Observer,
+    nv12_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from tiny_models import conv, pack, save
-
-    spec = pack(conv(), "hung", nv12_inputs=("x",), latency_us=600_000_000)
-    file = save(tmp_path / "hung.hbm", spec)
-    models = {
-        "eye": {"file": str(nv12_model), "priority": 200, "image_topic": TOPIC},
-        "hung": {"file": str(file), "image_topic": TOPIC, "timeout": 1.0, "stall_timeout": 2.0},
+    monkeypatch.setenv("HBM_SIM_SOC", "S600")  # has more than one core
+    spec = pack(conv(), "hung", nv12_inputs=("x",), latency_us=60_000_000)
+    hung = {
+        "file": str(save(tmp_path / "hung.hbm", spec)),
+        "image_topic": TOPIC,
+        "bpu_cores": [0],
+        "timeout": 0.5,
+        "stall_timeout": 1.0,
     }
-    parameters = {"models": list(models), **models, "diagnostics": QUIET}
-    doctor = Doctor(observer, start("inference_node", parameters))
+    eye = {"file": str(nv12_model), "image_topic": TOPIC, "bpu_cores": [1]}
+    parameters = {"models": ["eye", "hung"], "eye": eye, "hung": hung}
+    quiet = {**QUIET, "drop_rate_warn": 0.01}
+    doctor = Doctor(observer, start("inference_node", {**parameters, "diagnostics": quiet}))
     doctor.play(make_image())
-    doctor.until(f"{NODE}: hung", ERROR, "error", "every inference has failed")
+    name = f"{NODE}: hung"
+    status = doctor.until(name, ERROR, "error", "no image became a result (timeout")
+    assert status.hardware_id == "S600"
+    doctor.until(name, ERROR, "error", "every inference has failed for 1.")
+    assert "deadline" in values(doctor.until(name, ERROR, "error"))["last error"]
+    doctor.until(EYE, OK, "active")
+    doctor.until(EYE_INPUT, OK, "active")
 
 
 def test_a_publisher_whose_qos_does_not_fit_is_told(examine: Callable) -> None:

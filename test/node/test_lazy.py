@@ -19,9 +19,7 @@ def test_without_subscribers_nothing_is_received_nor_computed(
     embed: Callable, nv12_model: Path, make_image: Callable
 ) -> None:
     recorder = Recorder()
-    rig = embed(
-        options=dict(load=recorder), tensors=False, eye=dict(file=nv12_model, lazy=True)
-    )
+    rig = embed(options=dict(load=recorder), tensors=False, eye=dict(file=nv12_model, lazy=True))
     rig.until(lambda: rig.node.lifecycle_state == "active", "the active node")
     statistics = rig.statistics("eye")
     assert statistics.idle

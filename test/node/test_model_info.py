@@ -61,8 +61,12 @@ def test_it_says_all_that_the_runtime_knows(
     assert (model.description, model.file_description) == ("a convolution", "one file")
     assert (model.priority, list(model.bpu_cores)) == (200, [1, 3])
     assert model.compiled_core_count == runtime.compile_bpu_core_num["inner"]
-    assert (model.resize, model.pad_value, model.color_range) == ("letterbox", 4, "full")
-    assert model.image_topic == "/camera/image"
+    (image,) = model.images
+    assert (image.name, image.topic, image.transport) == ("", "/camera/image", "raw")
+    assert (image.width, image.height) == (12, 8)
+    assert sorted(image.tensors) == sorted(tensor.name for tensor in model.inputs)
+    assert (image.resize, image.pad_value, image.color_range) == ("letterbox", 4, "full")
+    assert model.content_hash == runtime.models["inner"].content_hash
     assert model.tensors_topic == "/inference_node/eye/tensors"
     for side, tensors in (("input", model.inputs), ("output", model.outputs)):
         names = getattr(runtime, f"{side}_names")["inner"]

@@ -75,7 +75,7 @@ def test_a_larger_image_is_resized_as_configured_and_the_transform_says_how(
     result = rig.publish_until_result(image, "eye")
     frame, transform = nv12_resize(nv12_from_buffer(image.data, 64, 64), 12, 8, resize, 10)
     assert_equal(result, run_nv12(nv12_model, frame))
-    assert transform_from_msg(result.transform) == transform
+    assert transform_from_msg(result.images[0].transform) == transform
 
 
 @pytest.mark.parametrize("color_range", ["full", "limited"])

@@ -19,7 +19,7 @@ from hbm_runtime_ros.msg import ModelInfoList
 from hbm_runtime_ros.srv import ChangeModel, Infer, ListModels
 
 from hbm_runtime_ros.conversions import tensors_to_numpy
-from hbm_runtime_ros.qos import MODEL_INFO
+from hbm_runtime_ros.qos import MODEL_INFO, SERVICES
 
 
 def change(rig: Any, what: str, model: str = "") -> ChangeModel.Response:
@@ -131,7 +131,7 @@ def test_more_requests_than_can_wait_are_refused_at_once(
     embed: Callable, slow_model: Path, make_image: Callable
 ) -> None:
     rig = embed(slow=dict(file=slow_model)).until_active()
-    client = rig.observer.node.create_client(Infer, "/inference_node/infer")
+    client = rig.observer.node.create_client(Infer, "/inference_node/infer", qos_profile=SERVICES)
     rig.until(client.service_is_ready, "the service")
     request = Infer.Request(model="slow", images=[make_image()], timeout=2.0)
     answers = [client.call_async(request) for _ in range(40)]
@@ -254,9 +254,7 @@ def test_reset_stats_counts_from_zero(
 
 
 @pytest.mark.parametrize("service", ["load", "unload", "reload", "reset_stats"])
-def test_without_models_the_state_is_told(
-    embed: Callable, nv12_model: Path, service: str
-) -> None:
+def test_without_models_the_state_is_told(embed: Callable, nv12_model: Path, service: str) -> None:
     rig = embed({"autostart": False}, eye=dict(file=nv12_model))
     answer = change(rig, service, "eye")
     assert not answer.success

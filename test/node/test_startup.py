@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configurations that cannot work: one clear fatal line, exit code 1, no traceback."""
+"""Configurations that cannot work: one line per problem, the process lives; and exit codes."""
 
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,32 +13,35 @@ import pytest
 import tiny_models
 
 
-def assert_refused(node: Any, *says: str) -> None:
-    """It has ended by itself with exit code 1 and one fatal line that says all of this."""
-    assert node.wait() == 1, node.log
-    fatal = [line for line in node.log.splitlines() if "FATAL" in line]
-    assert len(fatal) == 1, node.log
+def assert_refused(rig: Any, *says: str) -> None:
+    """It has told one problem that says all of this, and lives, unconfigured."""
+    rig.until(lambda: "stays unconfigured" in rig.log, "the refusal")
+    problems = [line for line in rig.log.splitlines() if "cannot configure" in line]
+    assert all("[ERROR]" in line for line in problems)
+    assert len(problems) == len(rig.node.problems) == 1, rig.log
     for text in says:
-        assert re.search(text, fatal[0]), (text, fatal[0])
+        assert re.search(text, problems[0]), (text, problems[0])
+    assert rig.state() == "unconfigured"
 
 
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        (dict(file="missing.hbm"), ["model 'eye'", r"'eye\.file'", r"missing\.hbm"]),
+        (dict(file="missing.hbm"), [r"'eye\.file'", r"missing\.hbm"]),
         (dict(priority=256), [r"'eye\.priority' must be 0 to 255, got 256"]),
         (dict(priority=-1), [r"'eye\.priority' must be 0 to 255, got -1"]),
         (dict(priority="urgent"), [r"'eye\.priority' must be of type integer, got 'urgent'"]),
         (dict(bpu_cores=[9]), [r"'eye\.bpu_cores'", "9"]),
+        (dict(device_id=-1), [r"'eye\.device_id'", "-1"]),
         (dict(resize="zoom"), [r"'eye\.resize' must be one of stretch, letterbox"]),
         (dict(model_name="other"), [r"'eye\.model_name' must be one of conv .*got 'other'"]),
+        (dict(prioritiy=3), [r"'eye\.prioritiy' is unknown; did you mean eye\.priority"]),
     ],
 )
 def test_a_bad_value_is_named(
-    start: Callable, nv12_model: Path, values: dict[str, Any], says: list[str]
+    embed: Callable, nv12_model: Path, values: dict[str, Any], says: list[str]
 ) -> None:
-    node = start("inference_node", {"models": ["eye"], "eye": {"file": str(nv12_model), **values}})
-    assert_refused(node, *says)
+    assert_refused(embed(eye={"file": nv12_model, **values}), *says)
 
 
 @pytest.mark.parametrize(
@@ -46,45 +50,82 @@ def test_a_bad_value_is_named(
     ids=["empty", "foreign", "truncated", "folder"],
 )
 def test_a_file_that_is_no_model_is_named(
-    start: Callable, nv12_model: Path, tmp_path: Path, content: bytes | str | None, kind: str
+    embed: Callable, nv12_model: Path, tmp_path: Path, content: bytes | str | None, kind: str
 ) -> None:
     bad = tmp_path / f"{kind}.hbm"
     if content == "folder":
         bad.mkdir()
     else:
         bad.write_bytes(nv12_model.read_bytes()[:200] if content is None else content)
-    node = start("inference_node", {"models": ["eye"], "eye": {"file": str(bad)}})
-    assert_refused(node, "model 'eye'", rf"{kind}\.hbm")
+    # two models of one file: told once
+    assert_refused(embed(eye=dict(file=bad), ear=dict(file=bad)), r"eye\.file", rf"{kind}\.hbm")
 
 
-def test_a_model_without_an_image_input_is_refused(start: Callable, tmp_path: Path) -> None:
+def test_a_model_without_an_image_input_is_refused(embed: Callable, tmp_path: Path) -> None:
     file = tiny_models.save(tmp_path / "row.hbm", tiny_models.pack(tiny_models.add(), "row"))
-    node = start("inference_node", {"models": ["eye"], "eye": {"file": str(file)}})
-    assert_refused(node, "model 'eye'", r"x: F32 \[1, 4\]", "NV12 pair")
+    assert_refused(embed(eye=dict(file=file)), "eye", r"x: F32 \[1, 4\]")
 
 
 def test_the_model_must_be_chosen_where_a_file_holds_several(
-    start: Callable, tmp_path: Path
+    embed: Callable, tmp_path: Path
 ) -> None:
     specs = [tiny_models.pack(tiny_models.conv(), name, nv12_inputs=("x",)) for name in ("a", "b")]
     file = tiny_models.save(tmp_path / "two.hbm", *specs)
-    node = start("inference_node", {"models": ["eye"], "eye": {"file": str(file)}})
-    assert_refused(node, r"'eye\.model_name' must be one of a, b")
+    assert_refused(embed(eye=dict(file=file)), r"'eye\.model_name' must be one of a, b")
 
 
-def test_no_models_is_refused(start: Callable) -> None:
-    assert_refused(start("inference_node", {}), "'models' must list at least one model")
+def test_no_models_is_refused(embed: Callable) -> None:
+    assert_refused(embed({"models": [""]}), "'models'")
+
+
+def test_a_library_that_is_not_there_is_refused(
+    embed: Callable, nv12_model: Path, tmp_path: Path
+) -> None:
+    assert_refused(embed({"library": str(tmp_path)}, eye=dict(file=nv12_model)), str(tmp_path))
+
+
+def test_the_library_is_a_parameter(embed: Callable, nv12_model: Path) -> None:
+    from recording import Recorder
+
+    from hbm_runtime._library import SIMULATOR_FOLDER
+
+    recorder = Recorder()
+    rig = embed(
+        {"library": str(SIMULATOR_FOLDER)}, options=dict(load=recorder), eye=dict(file=nv12_model)
+    )
+    rig.until_active()
+    assert recorder.options == [{"library": str(SIMULATOR_FOLDER)}]
+
+
+@pytest.mark.parametrize("stop_with", ["SIGINT", "SIGTERM"])
+def test_a_process_that_could_not_configure_lives_until_it_is_told_to_stop(
+    start: Callable, stop_with: str
+) -> None:
+    node = start("inference_node", {"models": ["eye"], "eye": {"file": "missing.hbm"}})
+    while "stays unconfigured" not in node.log:
+        assert node.process.poll() is None, node.log
+    assert "ERROR" in node.log
+    assert node.stop(signal.Signals[stop_with]) == 0
+    assert "FATAL" not in node.log
 
 
 def test_a_parameters_file_that_is_missing_is_named(start: Callable) -> None:
     node = start("inference_node", {}, "--params-file", "nowhere.yaml")
-    assert_refused(node, r"nowhere\.yaml")
+    assert_ended(node, r"nowhere\.yaml")
 
 
 def test_a_parameters_file_that_is_no_yaml_is_refused(start: Callable, tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text("/**:\n  ros__parameters:\n    models: [eye\n")
     node = start("inference_node", {}, "--params-file", "broken.yaml")
-    assert_refused(node, r"broken\.yaml")
+    assert_ended(node, r"broken\.yaml")
+
+
+def assert_ended(node: Any, says: str) -> None:
+    """It has ended by itself with exit code 1 and one fatal line that says this."""
+    assert node.wait() == 1, node.log
+    fatal = [line for line in node.log.splitlines() if "FATAL" in line]
+    assert len(fatal) == 1, node.log
+    assert re.search(says, fatal[0]), fatal[0]
 
 
 def test_the_log_says_what_computes(serve: Callable, nv12_model: Path) -> None:

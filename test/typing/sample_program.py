@@ -327,8 +327,24 @@ def use_images(picture: npt.NDArray[np.uint8]) -> None:
     assert_type(image.rgb_to_nv12(picture, color_range, resized), image.NV12Frame)
     assert_type(image.nv12_to_rgb(frame, color_range), npt.NDArray[np.uint8])
     assert_type(image.nv12_to_bgr(frame, color_range), npt.NDArray[np.uint8])
-    picture_or_frame: list[image.Frame] = [frame, picture]
-    assert_type(picture_or_frame[0], image.NV12Frame | npt.NDArray[np.uint8])
+    matrix: image.ColorMatrix = "bt709"
+    order: image.YUV422Order = "uyvy"
+    packed = image.yuv422_from_buffer(bytes(128), 8, 8, 16, order)
+    assert_type(image.bgr_to_yuv422(picture, color_range, matrix, order), image.YUV422Frame)
+    assert_type((packed.packed, packed.order), tuple[npt.NDArray[np.uint8], image.YUV422Order])
+    assert_type(packed.width * packed.height, int)
+    frames: list[image.Frame] = [frame, packed, picture]
+    assert_type(frames[0], image.NV12Frame | image.YUV422Frame | npt.NDArray[np.uint8])
+    assert_type(image.frame_size(packed), tuple[int, int])
+    assert_type(image.frame_to_bgr(packed, color_range, matrix), npt.NDArray[np.uint8])
+    assert_type(image.frame_to_grey(frames[0], color_range), npt.NDArray[np.uint8])
+    fitted, _ = image.fit_nv12(
+        packed, 4, 4, "roi", 0, roi=(2, 0, 4, 4), color_matrix=matrix, out=resized, copy=False
+    )
+    assert_type(fitted, image.NV12Frame)
+    bgr, _ = image.fit_bgr(packed, 4, 4, "center_crop", color_range=color_range, out=picture)
+    grey, _ = image.fit_grey(frame, 4, 4, mode, roi=None)
+    assert_type([bgr, grey], list[npt.NDArray[np.uint8]])
     plane: image.Plane = picture
     plane[:] = image.CHROMA_GREY
 
@@ -338,6 +354,8 @@ def place_images() -> None:
     assert_type(
         (placement.x, placement.y, placement.width, placement.height), tuple[int, int, int, int]
     )
+    region: image.Region = image.place(64, 48, 8, 8, "roi", (0, 0, 9, 9), (2, 2)).region
+    assert_type((region.left, region.top, region.width, region.height), tuple[int, int, int, int])
     transform = placement.transform
     corners: image.Points = transform.to_source([[0, 0], [1.5, 2]])
     assert_type(transform.to_model(corners), npt.NDArray[np.float64])
@@ -354,6 +372,8 @@ def place_images() -> None:
         assert_type(error.fault is image.ImageFault.BAD_STEP, bool)
         assert_type(error.fault == image.ImageFault.SHORT_DATA, bool)
         assert_type(error.fault != image.ImageFault.ENCODING, bool)
+        assert_type(error.fault in (image.ImageFault.TOO_LARGE, image.ImageFault.OUTSIDE), bool)
+        assert_type(error.fault == image.ImageFault.UNDECODABLE, bool)
         raise KeyError(counter) from None
 
 

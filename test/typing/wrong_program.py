@@ -38,7 +38,7 @@ str(runtime.no_such_thing)  # wrong: there is none
 SchedParam(custom_id=1)  # wrong: the field's name is customId
 str(hbDNNDataType.FLOAT32)  # wrong: the name is F32
 HBMError("text", code=3)  # wrong: there is no code
-image.place(1, 1, 1, 1, "crop")  # wrong: there are only two ways
+image.place(1, 1, 1, 1, "crop")  # wrong: the way is "center_crop"
 image.nv12_to_rgb(np.zeros((2, 2, 3), np.uint8))  # wrong: not an NV12Frame
 image.bgr_to_nv12(floats)  # wrong: not uint8
 image.NV12Frame(np.zeros((2, 2), np.uint8))  # wrong: chroma is missing

@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-configuration = pytest.importorskip(
-    "hbm_runtime_ros.configuration", reason="needs the ROS package hbm_runtime_ros to be built"
-)
+pytest.importorskip("hbm_runtime_ros", reason="needs the ROS package hbm_runtime_ros to be built")
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,6 +60,8 @@ COMPANIONS = {
     "models": {"b.file": "b.hbm"},
     "a.images": {"a.top.image_topic": "top"},
     "a.tensors": {"a.right.tensors": ["y"]},
+    "diagnostics.stale_warn": {"diagnostics.stale_error": 3600.0},
+    "diagnostics.drop_rate_warn": {"diagnostics.drop_rate_error": 1.0},
     "a.roi": {"a.resize": "roi"},
     "a.left.roi": {"a.left.resize": "roi"},
     "a.right.roi": {"a.right.resize": "roi"},

@@ -276,7 +276,7 @@ def test_bad_arguments_of_resizing_are_named(picture: np.ndarray) -> None:
         nv12_resize(frame, 31, 24)
     with pytest.raises(ValueError, match=r"pad value must be 0\.\.255, got 256"):
         nv12_resize(frame, 40, 40, "letterbox", pad_value=256)
-    with pytest.raises(ValueError, match="'stretch' or 'letterbox', got 'crop'"):
+    with pytest.raises(ValueError, match="'center_crop' or 'roi', got 'crop'"):
         nv12_resize(frame, 40, 40, "crop")
     with pytest.raises(ValueError, match="out must be uint8 planes"):
         nv12_resize(frame, 40, 40, out=new_nv12(40, 42))

@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-parameters = pytest.importorskip(
-    "hbm_runtime_ros.parameters", reason="needs the ROS package hbm_runtime_ros to be built"
-)
+pytest.importorskip("hbm_runtime_ros", reason="needs the ROS package hbm_runtime_ros to be built")
 
+from hbm_runtime_ros import parameters
 from hbm_runtime_ros.parameter_table import ParameterSpec, ParameterType, type_of
 from hbm_runtime_ros.settings import LiveSettings
 
@@ -69,6 +68,7 @@ ROWS = {**OF_NODE, **OF_MODEL, **OF_IMAGE}
         ("pad_value", 256, "must be 0 to 255, got 256"),
         ("color_range", "tv", "must be one of full, limited, got 'tv'"),
         ("encodings", ["nv12x"], "must hold names of encodings (nv12, nv21,"),
+        ("tensors", [True], "must be of type list of strings, got [True]; in a file, put each in"),
         ("tensors", ["x", "x"], "must not list a tensor twice"),
         ("tensors", ["x", ""], "must hold names of input tensors"),
         ("mean", [127.5, 0], "must be of type list of doubles (each with a decimal point)"),
@@ -119,6 +119,11 @@ def test_a_bad_value_is_refused_with_what_is_allowed(name: str, value: Any, says
 )
 def test_a_good_value_has_no_problem(name: str, value: Any) -> None:
     assert ROWS[name].problem(value) == ""
+
+
+def test_a_hint_is_given_where_it_helps_only() -> None:
+    assert ROWS["models"].problem(["a", "a"]).endswith("got ['a', 'a']")
+    assert ROWS["priority"].problem(1.5).endswith("got 1.5")
 
 
 def test_a_message_never_grows_with_the_value() -> None:
