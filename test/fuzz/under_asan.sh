@@ -5,10 +5,6 @@
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 source scripts/environment.sh
 set -e
-python -c "import hbm_runtime_ros.msg" || {
-  echo "fuzz: the ROS package is not built: make build" >&2
-  exit 1
-}
 
 build=$(realpath "${1:?the folder of a CMake build of src/ with HBM_SANITIZE=address,undefined}")
 shift
@@ -34,7 +30,11 @@ export PYTHONPATH="$package:$PYTHONPATH" PYTHONDONTWRITEBYTECODE=1
 program=$PWD/test/fuzz/fuzz_images.py
 finds=$PWD/build/fuzz/finds
 log=$build/fuzz_images.log # what libjpeg and libpng say of each broken picture, and a report
-cd "$build"                # not the repository: the package there has no libraries
+cd "$build"                # not the repository: the packages there have no libraries and messages
+python -c "import hbm_runtime_ros.msg" || {
+  echo "fuzz: the ROS package is not built: make build" >&2
+  exit 1
+}
 fuzz() {
   LD_PRELOAD="$libraries" python "$program" --folder "$finds" "$@" 2>"$log"
 }
