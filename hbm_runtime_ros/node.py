@@ -414,7 +414,7 @@ class InferenceNode(LifecycleNode):
 
     def _run_calls(self) -> None:
         while self._calls:
-            self._calls.popleft()()
+            guarded(self, self._calls.popleft())()
 
     def _publish_model_info(self) -> None:
         if self._info_publisher is not None:
