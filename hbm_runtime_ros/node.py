@@ -208,14 +208,15 @@ class InferenceNode(LifecycleNode):
         """End all work and free the models, whatever the state; for the end of the node.
 
         Args:
-            timeout: Seconds for running inferences, and as many for closing runtimes.
+            timeout: Seconds for running inferences, as many for closing runtimes and as many for
+                models that a service loads.
 
         Returns:
-            False if an inference was still running then.
+            False if an inference was still running then, or a model being loaded.
         """
         ended = self._free(timeout, drain=False)
         self._state = "finalized"
-        return ended
+        return self._offered.wait(timeout) and ended
 
     def destroy_node(self) -> None:
         """End all work, then destroy the node."""
@@ -229,9 +230,10 @@ class InferenceNode(LifecycleNode):
         except ConfigurationError as error:
             self._not_configured(error.problems)
         except Exception as error:
-            self.get_logger().error(traceback.format_exc())
-            text = f"{type(error).__name__}: {error}"
-            self._not_configured((Problem("configure", f"failed: {text}"),))
+            if self.context.ok():  # else a signal has ended ROS under it
+                self.get_logger().error(traceback.format_exc())
+                text = f"{type(error).__name__}: {error}"
+                self._not_configured((Problem("configure", f"failed: {text}"),))
         else:
             self._state = "inactive"
             return TransitionCallbackReturn.SUCCESS
@@ -293,7 +295,8 @@ class InferenceNode(LifecycleNode):
         try:
             work()
         except Exception:
-            self.get_logger().error(f"cannot {name}:\n{traceback.format_exc()}")
+            if self.context.ok():
+                self.get_logger().error(f"cannot {name}:\n{traceback.format_exc()}")
             return TransitionCallbackReturn.ERROR
         return TransitionCallbackReturn.SUCCESS
 
@@ -474,9 +477,10 @@ class InferenceNode(LifecycleNode):
                 return change_state(request, response)
             except Exception as error:
                 name = request.transition.label or request.transition.id
-                self.get_logger().warning(
-                    f"no transition {name} from {self._state}: {' '.join(str(error).split())}"
-                )
+                if self.context.ok():
+                    self.get_logger().warning(
+                        f"no transition {name} from {self._state}: {' '.join(str(error).split())}"
+                    )
                 return ChangeState.Response(success=False)
 
         service.callback = callback

@@ -344,3 +344,16 @@ def test_a_result_tells_of_the_version_that_made_it(
     assert change(rig, "reload", "eye").success
     assert rig.publish_until_result(make_image(stamp=(9, 0)), "eye").model_hash != old
     assert model.message(result).model_hash == old
+
+
+def test_the_end_of_the_process_waits_for_a_model_that_is_being_loaded(
+    serve: Callable, nv12_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HBM_SIM_FAULTS", "hbDNNInitializeFromFiles@2+=delay:1500")
+    rig = serve(eye=dict(file=nv12_model))
+    client = rig.observer.node.create_client(ChangeModel, "/inference_node/reload")
+    rig.until(client.service_is_ready, "the service")
+    answer = client.call_async(ChangeModel.Request(model="eye"))
+    rig.observer.spin(0.7)
+    assert not answer.done()
+    assert rig.process.stop() == 0, rig.log  # it would crash under a load that goes on

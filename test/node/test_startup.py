@@ -109,6 +109,19 @@ def test_a_process_that_could_not_configure_lives_until_it_is_told_to_stop(
     assert "FATAL" not in node.log
 
 
+@pytest.mark.parametrize("stop_with", ["SIGINT", "SIGTERM"])
+def test_a_signal_while_models_are_loaded_ends_it_without_complaints(
+    start: Callable, nv12_model: Path, stop_with: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HBM_SIM_FAULTS", "hbDNNInitializeFromFiles@1+=delay:2000")
+    node = start("inference_node", {"models": ["eye"], "eye": {"file": str(nv12_model)}})
+    while "using the simulator" not in node.log:
+        assert node.process.poll() is None, node.log
+    assert node.stop(signal.Signals[stop_with]) == 0
+    assert "ERROR" not in node.log
+    assert "stays unconfigured" not in node.log
+
+
 def test_a_parameters_file_that_is_missing_is_named(start: Callable) -> None:
     node = start("inference_node", {}, "--params-file", "nowhere.yaml")
     assert_ended(node, r"nowhere\.yaml")
