@@ -181,10 +181,10 @@ def test_where_one_fits_its_namespace_counts(hbm: Callable[..., Checked]) -> Non
     text = """\
         /here/inference_node:
           ros__parameters: {models: [eye], eye.file: x.hbm}
-        /there/*:
-          ros__parameters: {eye.priority: 256}
         /*/inference_node:
           ros__parameters: {eye.priority: 255}
+        /there/*:
+          ros__parameters: {eye.priority: 256}
         """
     assert "priority 255" in hbm(text, "--no-models").out
 
