@@ -149,13 +149,11 @@ def test_a_shared_runtime_that_fails_is_replaced_for_whoever_notices(
     ]
     with faults("run@1+=TASK_RUN_FAILED"):
         second = 0
-        while not all(rig.counters("eye").recoveries == 1 for rig in rigs):
+        while not any(rig.counters("eye").recoveries for rig in rigs):
             second += 1
             assert second < 500
             rigs[0].camera.publish(make_image(stamp=(second, 0)))
             rigs[0].observer.spin(0.02)
-            if any(rig.counters("eye").recoveries for rig in rigs):
-                break
     for rig in rigs:
         rig.publish_until_result(make_image(stamp=(900, 0)), "eye")
     assert live_on_accelerator()["models"] <= 2
