@@ -3,6 +3,7 @@
 
 SHELL := bash
 FUZZ_SECONDS ?= 600
+FUZZ_IMAGES ?= 1000000
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test test-pythons sanitize fuzz lint bench soak soak-tsan clean
 
@@ -26,10 +27,13 @@ test: build ## Run all tests; the last lines are the skipped ones with reasons a
 test-pythons: ## Build, install and test the wheel without ROS on Python 3.10 to 3.13 and on the boards' floor
 	@python=$$(scripts/find_python.sh "$(PYTHON)") && "$$python" scripts/test_pythons.py
 
-sanitize: setup ## Run the C and C++ tests with ASan and UBSan, then with TSan
+sanitize: build ## Run the C and C++ tests and fuzzed images with ASan and UBSan, the former with TSan, too
 	@source scripts/environment.sh underlay && python scripts/sanitize.py
 
-fuzz: build ## Fuzz the model file's reader; FUZZ_SECONDS=600 for each target
+fuzz: build ## Fuzz image messages (FUZZ_IMAGES=1000000) and the model file's reader (FUZZ_SECONDS=600 for each target)
+	@source scripts/environment.sh && mkdir -p build/fuzz && \
+	  python test/fuzz/fuzz_images.py --count $(FUZZ_IMAGES) --seed $$RANDOM --folder build/fuzz/finds \
+	  2>build/fuzz/images.log || { tail -n 40 build/fuzz/images.log >&2; exit 1; }
 	@source scripts/environment.sh && python test/fuzz/run_fuzzers.py \
 	  build/hbm_runtime_ros/src/model_file_fuzzer build/hbm_runtime_ros/src/graph_bytes_fuzzer \
 	  --folder build/fuzz --seconds $(FUZZ_SECONDS) --seed $$RANDOM

@@ -15,6 +15,7 @@ from rclpy.logging import get_logger
 from rclpy.node import Node
 
 from hbm_runtime_ros.parameter_table import ConfigurationError
+from hbm_runtime_ros.process_settings import hurry_with_images
 
 
 # Failures of callbacks within so many seconds that a process gives up after: whoever watches over
@@ -41,6 +42,7 @@ def run_node(name: str, make: Callable[[], Node], args: Sequence[str] | None) ->
         or not work.
     """
     logger = get_logger(name)
+    hurry_with_images()
     try:
         rclpy.init(args=None if args is None else list(args))
     except Exception as error:  # rclpy has no common base for a bad argument and an unreadable file

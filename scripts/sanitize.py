@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the C and C++ tests with sanitizers and runs them: ASan with UBSan, then TSan."""
+"""Builds the C and C++ tests with sanitizers and runs them: ASan with UBSan, then TSan.
+
+With ASan and UBSan the Python module is built, too, and fuzzed image messages run through it.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,8 @@ OPTIONS = {
 # The stack is readable at this level and the tests are half as slow as without optimisation.
 FLAGS = "-O1 -g1"
 STEP_LIMIT_S = 1200
+# In Python, on the instrumented libraries; the messages' classes are those of `make build`.
+FUZZING = "fuzzing image messages"
 
 
 def main() -> int:
@@ -62,15 +67,19 @@ def sanitize(kind: str) -> list[Result]:
             *("-DCMAKE_BUILD_TYPE=RelWithDebInfo", f"-DHBM_SANITIZE={KINDS[kind]}"),
             *(f"-DCMAKE_C_FLAGS_RELWITHDEBINFO={FLAGS}",),
             *(f"-DCMAKE_CXX_FLAGS_RELWITHDEBINFO={FLAGS}",),
-            *("-DHBM_BUILD_TESTS=ON", "-DHBM_BUILD_PYTHON=OFF", "-DHBM_WARNINGS_AS_ERRORS=ON"),
+            *("-DHBM_BUILD_TESTS=ON", "-DHBM_WARNINGS_AS_ERRORS=ON"),
+            f"-DHBM_BUILD_PYTHON={'ON' if kind == 'address' else 'OFF'}",
             *(f"-DPython3_EXECUTABLE={sys.executable}", "--no-warn-unused-cli"),
         ],
         "building": ["cmake", "--build", str(build), "--parallel", jobs],
         "testing": ["ctest", "--test-dir", str(build), "--output-on-failure", "--timeout", "600"],
     }
+    if kind == "address":
+        steps[FUZZING] = ["bash", str(ROOT / "test" / "fuzz" / "under_asan.sh"), str(build)]
     # The outer make's job server is not for the inner one.
     environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS")}
     environment.update(OPTIONS)
+    fuzzed: list[Result] = []
     for step, command in steps.items():
         say(step)
         with log.open("ab") as output:
@@ -79,9 +88,12 @@ def sanitize(kind: str) -> list[Result]:
             tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-60:]
             print("\n".join(tail))
             say(f"{step} failed (see {log.relative_to(ROOT)})")
-            if step != "testing":
+            if step in ("configuring", "building"):
                 return [Result(kind, "failed", f"{step} failed, see above")]
-    found = read_results(build / "test_results", registered(build))
+        if step == FUZZING:
+            reason = f"see above and {log.relative_to(ROOT)}" if status else ""
+            fuzzed.append(Result("fuzz::images", "failed" if status else "passed", reason))
+    found = [*read_results(build / "test_results", registered(build)), *fuzzed]
     say(f"done: {len(found)} results")
     return [Result(f"{kind}::{one.name}", one.outcome, one.reason) for one in found]
 

@@ -102,7 +102,7 @@ def test_a_video_ends_the_player_where_it_does_not_loop(
         ({"source": "empty"}, "folder 'empty' holds no picture"),
         ({"source": "broken.png"}, "'broken.png' is not a picture that OpenCV can read"),
         ({"source": "broken.mp4"}, "'broken.mp4' is neither a picture nor a video"),
-        ({"source": "nowhere.png", "rate": 0.0}, "'rate' must be 0.01 to 1000, got 0.0"),
+        ({"source": "nowhere.png", "rate": -1.0}, "'rate' must be 0 to 1000, got -1.0"),
         ({"source": "odd.png"}, "needs an even width and height, got 5x4"),
     ],
 )
