@@ -17,7 +17,6 @@ from rclpy.node import Node
 from hbm_runtime_ros.parameter_table import ConfigurationError
 from hbm_runtime_ros.process_settings import hurry_with_images
 
-
 # Failures of callbacks within so many seconds that a process gives up after: whoever watches over
 # it may start it again.
 MOST_FAILURES, FAILURE_PERIOD = 10, 10.0

@@ -69,8 +69,10 @@ def test_the_parameters_choose_both_sides(embed: Callable, nv12_model: Path) -> 
     )
     rig.until(lambda: rig.node.lifecycle_state == "active", "the active node")
     rig.until(
-        lambda: rig.observer.node.count_subscribers("/camera/image") == 1
-        and rig.observer.node.count_publishers("/inference_node/eye/tensors") == 1,
+        lambda: (
+            rig.observer.node.count_subscribers("/camera/image") == 1
+            and rig.observer.node.count_publishers("/inference_node/eye/tensors") == 1
+        ),
         "the topics",
     )
     assert subscription_of(rig).reliability == ReliabilityPolicy.RELIABLE
