@@ -194,6 +194,9 @@ class ServedModel:
             ModelInput(image.name, topic)
             for image, topic in zip(settings.images, topics.images, strict=True)
         ]
+        names = [image.name for image in settings.images]
+        anchored = settings.sync.policy == "anchor" and settings.sync.anchor in names
+        self._anchor = names.index(settings.sync.anchor) if anchored else 0
         self._loaded: LoadedModel | None = loaded
         self._in_use = loaded
         self._runtime_in_use = loaded.file.runtime
@@ -308,7 +311,7 @@ class ServedModel:
         """
         loaded = self._in_use
         return TensorList(
-            header=result.frames[0].header,
+            header=result.frames[self._anchor].header,
             model=self.name,
             model_hash=loaded.info.hash,
             sequence=result.sequence,
