@@ -166,6 +166,7 @@ class ServedModel:
     def __init__(
         self,
         node: Node,
+        clock: Callable[[], int],
         settings: ModelSettings,
         loaded: LoadedModel,
         topics: Topics,
@@ -177,7 +178,8 @@ class ServedModel:
         """Put it together; nothing runs before the pipeline is started.
 
         Args:
-            node: For its clock and log.
+            node: For its log.
+            clock: The node's, nanoseconds.
             settings: Of the model.
             loaded: What to run.
             topics: Resolved names.
@@ -204,14 +206,13 @@ class ServedModel:
         self._listeners = listeners
         self._throttle = throttle
         self._keeps_results = publisher.qos_profile.durability != DurabilityPolicy.VOLATILE
-        clock = node.get_clock()
         self.pipeline: ModelPipeline[SharedImage] = ModelPipeline(
             settings.name,
             Steps(self._prepare, self._infer, self._deliver, self._recover),
             settings,
             lambda: self.settings.live,
             self._report,
-            lambda: int(clock.now().nanoseconds),
+            clock,
             on_room,
         )
 
