@@ -104,6 +104,11 @@ class LaunchTest(unittest.TestCase):
             assert time.monotonic() < deadline, f"waited in vain for {what}"
             self.executor.spin_once(timeout_sec=0.1)
 
+    def process_with(self, word: str) -> psutil.Process:
+        """The one running inference node that has this word in its command line."""
+        self.until(lambda: len(processes_with(word)) == 1, f"one node with {word}")
+        return processes_with(word)[0]
+
     def model_info(self, node: str) -> list[ModelInfo]:
         """Models that a node has told of, in order."""
         messages: list[ModelInfoList] = []
