@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the launch tests share: launch files with arguments, tiny models, a node that looks on.
-
-Importing it skips a test file by name where launch or a built package is missing.
-"""
+"""What the launch tests share: launch files with arguments, tiny models, a node that looks on."""
 
 from __future__ import annotations
 
@@ -13,13 +10,6 @@ import unittest
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import pytest
-
-for needed in ("launch_testing", "launch_ros"):
-    pytest.importorskip(needed, reason=f"needs {needed}, which comes with a ROS installation")
-pytest.importorskip("hbm_runtime_ros.msg", reason="needs the ROS package to be built")
-pytest.importorskip("onnx", reason="needs onnx: pip install 'hbm-runtime[tools]'")
 
 import numpy as np
 import psutil
