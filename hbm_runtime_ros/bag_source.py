@@ -221,7 +221,7 @@ class _Mcap:
             from mcap import exceptions, reader, records, stream_reader
         except ImportError as error:
             raise ImageSourceError(
-                f"playing a bag needs the Python package mcap: pip install mcap ({error})"
+                f"playing a bag needs the Python package mcap: pip install 'mcap>=1.2.1' ({error})"
             ) from error
         self.magic = b"\x89MCAP0\r\n"
         self.reader: Any = reader
