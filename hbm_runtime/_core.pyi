@@ -173,8 +173,6 @@ class InFlight:
         """The future of an ended run is settled."""
     def wait_until_empty(self, timeout: typing.SupportsFloat | typing.SupportsIndex | None) -> bool:
         """Wait for them; whether none is left."""
-    @property
-    def count(self) -> int: ...
 
 class EndedJobs:
     """Queue of ended jobs."""
@@ -192,8 +190,8 @@ class Job:
         """Whether it will end without results."""
     def raise_error(self) -> None:
         """Raise what ended it."""
-    def wait(self, timeout: typing.SupportsFloat | typing.SupportsIndex | None) -> bool:
-        """Wait for its end; whether this thread brought it about."""
+    def wait(self, timeout: typing.SupportsFloat | typing.SupportsIndex | None) -> None:
+        """Wait for its end."""
     @property
     def end(self) -> str:
         """'', 'results', 'error' or 'cancelled'."""

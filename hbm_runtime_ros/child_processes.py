@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,13 +44,23 @@ class ChildProcesses:
     def __init__(self) -> None:
         self._children: list[_Child] = []
 
-    def start(self, name: str, command: Sequence[str | Path], log: Path | None = None) -> None:
+    def start(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        log: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> int:
         """Start a child.
 
         Args:
             name: For error messages.
             command: Program and arguments.
             log: File for what it prints; None lets it print to this process's streams.
+            environment: All its variables; None for this process's.
+
+        Returns:
+            Number of the process.
         """
         with contextlib.ExitStack() as files:
             output = None if log is None else files.enter_context(log.open("wb"))
@@ -60,8 +70,10 @@ class ChildProcesses:
                 stdout=output,
                 stderr=None if output is None else subprocess.STDOUT,
                 start_new_session=True,
+                env=environment,
             )
         self._children.append(_Child(name, process, log))
+        return process.pid
 
     def check(self) -> None:
         """Look after the children.
@@ -74,18 +86,25 @@ class ChildProcesses:
             if code is not None:
                 raise ChildEndedError(f"{child.name} {_how_it_ended(code)}{child.tail()}")
 
-    def run(self, name: str, command: Sequence[str | Path], tick: Callable[[], None]) -> None:
+    def run(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        tick: Callable[[], None],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """Run a child to its end.
 
         Args:
             name: For error messages.
             command: Program and arguments.
             tick: Called ten times a second; what it raises ends the wait, not the child.
+            environment: All its variables; None for this process's.
 
         Raises:
             ChildEndedError: If its exit code is not 0.
         """
-        self.start(name, command)
+        self.start(name, command, environment=environment)
         child = self._children[-1]
         while child.process.poll() is None:
             tick()

@@ -161,17 +161,14 @@ def tensor_to_numpy(msg: Tensor) -> NDArray[np.generic]:
     if dtype is None:
         raise ValueError(f"tensor '{msg.name}': data_type {msg.data_type} is unknown")
     shape, strides = tuple(msg.shape), tuple(msg.strides)
-    if len(shape) != len(strides) or min(shape + strides, default=0) < 0:
-        raise ValueError(
-            f"tensor '{msg.name}': shape {list(shape)} and strides {list(strides)} must have "
-            "equal lengths and no negative elements"
-        )
     try:
+        # numpy looks for negative numbers, different lengths and the buffer's end
         view: NDArray[np.generic] = np.ndarray(shape, dtype, msg.data, 0, strides)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"tensor '{msg.name}': {len(msg.data)} bytes of data do not hold shape {list(shape)} "
-            f"with strides {list(strides)} of {dtype.name}: {error}"
+            f"with strides {list(strides)} of {dtype.name}; shape and strides must have equal "
+            f"lengths and no negative elements, and end within the data: {error}"
         ) from error
     return view
 

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo: two real models on one simulated camera, checked from outside, shown in one table."""
+"""The demo: two real models on one simulated camera, shown live, changed while they run, checked.
+
+Everything is seen from outside, through topics and services, as any other node sees it.
+"""
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
-import shutil
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,36 +16,35 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-import numpy as np
 import rclpy
-from ament_index_python.packages import get_package_prefix, get_package_share_directory
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
-from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.live import Live
 
+from hbm_runtime_ros import demo_nodes
 from hbm_runtime_ros.child_processes import ChildEndedError, ChildProcesses
 from hbm_runtime_ros.dds_files import remove_leftovers, segments
 from hbm_runtime_ros.demo_checks import (
-    WrongTensorsError,
+    CheckFailedError,
     check_against_own_run,
+    check_healthy,
     check_upright,
     count_text_boxes,
 )
-from hbm_runtime_ros.demo_observer import DemoObserver, ModelRecord, Sample
-from hbm_runtime_ros.msg import ModelInfo, ModelStatistics
+from hbm_runtime_ros.demo_observer import DemoObserver, ModelRecord, PriorityChange, Sample
+from hbm_runtime_ros.demo_table import tables
+from hbm_runtime_ros.msg import ModelInfo
 
-PACKAGE = "hbm_runtime_ros"
-MODELS = ("detector", "orientation")
-DETECTOR_TENSORS = "inference_node/detector/tensors"
 START_TIMEOUT = 60.0  # seconds until everything was seen once
-COLUMNS = (
-    *("priority", "cores", "frames\nin", "results\nout", "dropped", "fps"),
-    *("p50\nms", "p99\nms"),
-)
+ERROR_PATIENCE = 3.0  # seconds of an error in the diagnostics until the start is given up
 OVERLAY_TIMEOUT = 10.0  # seconds more for the overlay's file
+CHANGE_TIMEOUT = 10.0  # seconds until ~/model_info tells of a change
+REDRAW_PERIOD = 0.25  # seconds
+LOG_WIDTH = 120  # characters; a log has no width of its own
+CHANGED_MODEL, CHANGED_PRIORITY = "detector", 220
+
+Spin = Callable[[float], None]
 
 
 class DemoFailedError(RuntimeError):
@@ -88,13 +87,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     options = _parse(argv)
     console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = LOG_WIDTH
     interruption = Interruption()
     try:
         _run(options, console, interruption)
     except InterruptedDemoError as interrupted:
         console.print(f"demo: ended by {interrupted}")
         return interrupted.exit_code
-    except (DemoFailedError, ChildEndedError, WrongTensorsError) as error:
+    except (DemoFailedError, ChildEndedError, CheckFailedError) as error:
         console.print(f"demo failed: {error}", style="bold red", markup=False)
         return 1
     return 0
@@ -125,26 +126,33 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _run(options: argparse.Namespace, console: Console, interruption: Interruption) -> None:
     folder: Path = options.folder.resolve()
-    overlay = folder / "overlay.png"
+    overlay = demo_nodes.files(folder).overlay
     with _children(console) as children:
         _prepare(options.prepare, folder, children, interruption.check)
         overlay.unlink(missing_ok=True)
-        _choose_middleware_settings()
+        try:
+            os.environ.update(demo_nodes.middleware_settings())
+        except OSError as error:
+            raise DemoFailedError(str(error)) from error
 
         def tick() -> None:
             interruption.check()
             children.check()
 
-        _start_nodes(children, folder, not options.without_launch)
+        demo_nodes.start(children, folder, not options.without_launch)
         with _observer() as (observer, spin):
-            seconds = _observe(observer, spin, options.seconds, tick, console)
+            _wait_for_everything(observer, spin, tick, console)
+            change = _measure(observer, spin, options.seconds, tick, console)
             _wait_for_file(overlay, tick)
     # the nodes are gone: the checks have the machine for themselves
     interruption.check()
-    console.print(_table(observer.records, seconds))
-    for line in _check(observer.records):
+    title = f"two models on one camera for {options.seconds:g} s"
+    console.print(tables(title, observer.records, observer.diagnostics.values()))
+    console.print()
+    console.print(_describe(change))
+    for line in _check(observer):
         console.print(line)
-    console.print(f"overlay: {os.path.relpath(overlay)}")
+    console.print(f"overlay: {os.path.relpath(overlay)}", soft_wrap=True)
 
 
 @contextmanager
@@ -163,11 +171,9 @@ def _children(console: Console) -> Iterator[ChildProcesses]:
 def _prepare(
     script: Path, folder: Path, children: ChildProcesses, tick: Callable[[], None]
 ) -> None:
-    paths = _paths(folder)
-    needed = [paths["source"], *(paths["models"] / f"{name}.hbm" for name in MODELS)]
     if script.is_file():
         children.run("the preparation", [sys.executable, script, folder], tick)
-    missing = [str(file) for file in needed if not file.is_file()]
+    missing = [str(file) for file in demo_nodes.files(folder).missing()]
     if missing:
         raise DemoFailedError(
             f"{', '.join(missing)} missing; run the demo in the project's folder, where "
@@ -175,80 +181,13 @@ def _prepare(
         )
 
 
-def _choose_middleware_settings() -> None:
-    """A domain of its own on this machine only, and shared memory large enough for images."""
-    profile = str(Path(get_package_share_directory(PACKAGE), "config", "fastdds_shm.xml"))
-    os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", profile)
-    os.environ.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", profile)
-    os.environ["ROS_DOMAIN_ID"] = str(_free_domain())
-    if os.environ.get("ROS_DISTRO") == "humble":
-        os.environ["ROS_LOCALHOST_ONLY"] = "1"  # Humble does not know the other
-    else:
-        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-
-
-def _free_domain() -> int:
-    """A ROS domain without participants on this machine: its discovery port is free."""
-    for attempt in range(100):
-        domain = 1 + (os.getpid() + attempt) % 100
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(("", 7400 + 250 * domain))
-            except OSError:
-                continue
-        return domain
-    raise DemoFailedError("all ROS domains from 1 to 100 are in use on this machine")
-
-
-def _start_nodes(children: ChildProcesses, folder: Path, with_launch: bool) -> None:
-    """Start what demo.launch.py describes: with it where launch is installed, else one by one."""
-    logs = folder / "logs"
-    logs.mkdir(exist_ok=True)
-    # ROS logs into the home folder otherwise
-    os.environ["ROS_LOG_DIR"] = str(logs / "ros")
-    ros2 = shutil.which("ros2")
-    if with_launch and ros2 and importlib.util.find_spec("launch_ros"):
-        arguments = [f"{name}:={path}" for name, path in _paths(folder).items()]
-        command = [ros2, "launch", PACKAGE, "demo.launch.py", *arguments]
-        children.start("ros2 launch", command, logs / "launch.log")
-        return
-    for node, arguments in _arguments_of_nodes(**_paths(folder)).items():
-        executable = Path(get_package_prefix(PACKAGE), "lib", PACKAGE, node)
-        children.start(node, [sys.executable, executable, *arguments], logs / f"{node}.log")
-
-
-def _paths(folder: Path) -> dict[str, Path]:
-    """The arguments of demo.launch.py."""
-    return {
-        "models": folder / "models",
-        "source": folder / "photo.png",
-        "overlay": folder / "overlay.png",
-    }
-
-
-def _arguments_of_nodes(models: Path, source: Path, overlay: Path) -> dict[str, list[str]]:
-    """Command line of each node, as demo.launch.py gives it."""
-    parameters = Path(get_package_share_directory(PACKAGE), "config", "demo.yaml")
-    common = ["--ros-args", "--params-file", str(parameters)]
-    files = [f"{name}.file:={models / name}.hbm" for name in MODELS]
-    return {
-        "inference_node": [*common, *(part for file in files for part in ("-p", file))],
-        "image_player": [*common, "-p", f"source:={source}"],
-        "text_overlay": [
-            *common,
-            *("-p", f"save_path:={overlay}"),
-            *("-r", f"tensors:={DETECTOR_TENSORS}"),
-        ],
-    }
-
-
 @contextmanager
-def _observer() -> Iterator[tuple[DemoObserver, Callable[[float], None]]]:
+def _observer() -> Iterator[tuple[DemoObserver, Spin]]:
     """The observer, and a function that lets it receive for some seconds."""
     # signals are the demo's own business
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     try:
-        node = DemoObserver(MODELS)
+        node = DemoObserver(demo_nodes.MODELS)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         try:
@@ -260,51 +199,79 @@ def _observer() -> Iterator[tuple[DemoObserver, Callable[[float], None]]]:
         rclpy.try_shutdown()
 
 
-def _observe(
+def _wait_for_everything(
+    observer: DemoObserver, spin: Spin, tick: Callable[[], None], console: Console
+) -> None:
+    """Spin until each topic and service of the node has shown itself."""
+    begin = last_healthy = time.monotonic()
+    with console.status("starting the nodes"):
+        while missing := observer.missing():
+            tick()
+            now = time.monotonic()
+            try:
+                check_healthy(observer.diagnostics.values())
+                last_healthy = now
+            except CheckFailedError:
+                if now > last_healthy + ERROR_PATIENCE:
+                    raise
+            if now > begin + START_TIMEOUT:
+                raise DemoFailedError(f"after {START_TIMEOUT:.0f} s: {'; '.join(missing)}")
+            spin(0.1)
+
+
+def _measure(
     observer: DemoObserver,
-    spin: Callable[[float], None],
+    spin: Spin,
     seconds: float,
     tick: Callable[[], None],
     console: Console,
-) -> float:
-    """Wait until everything works, then measure.
+) -> PriorityChange:
+    """Watch for some seconds, drawing on a terminal; change a priority when half of them are over.
 
     Returns:
-        Seconds measured.
+        The change, which ~/model_info has confirmed.
     """
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("starting the nodes", total=None)
-        deadline = time.monotonic() + START_TIMEOUT
-        while not observer.complete:
+    observer.start_measuring()
+    begin = time.monotonic()
+    change: PriorityChange | None = None
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        next_drawing = begin
+        while True:
+            elapsed = time.monotonic() - begin
+            if change is None and elapsed >= seconds / 2:
+                change = observer.set_priority(CHANGED_MODEL, CHANGED_PRIORITY)
+            if change is not None and elapsed >= seconds and _is_confirmed(change):
+                return change
             tick()
-            if time.monotonic() > deadline:
-                raise DemoFailedError(f"after {START_TIMEOUT:.0f} s: {_what_is_missing(observer)}")
+            if console.is_terminal and time.monotonic() >= next_drawing:
+                title = f"two models on one camera, {elapsed:.0f} of {seconds:g} s"
+                statuses = observer.diagnostics.values()
+                live.update(tables(title, observer.records, statuses), refresh=True)
+                next_drawing += REDRAW_PERIOD
             spin(0.1)
-        observer.start_measuring()
-        progress.update(task, description="running both models", total=seconds)
-        begin = time.monotonic()
-        while (elapsed := time.monotonic() - begin) < seconds:
-            tick()
-            progress.update(task, completed=elapsed)
-            spin(0.1)
-        progress.update(task, completed=seconds)
-    return elapsed
 
 
-def _what_is_missing(observer: DemoObserver) -> str:
-    missing = [
-        f"{name}: no {what}"
-        for name, record in observer.records.items()
-        for what, seen in (
-            ("tensors", record.results),
-            ("model_info", record.info),
-            ("stats", record.statistics),
-            ("image for a result", record.sample),
+def _is_confirmed(change: PriorityChange) -> bool:
+    """Whether a change was made; raises DemoFailedError if it was refused or takes too long."""
+    if change.refused:
+        raise DemoFailedError(
+            f"{change.model}.priority {change.before} -> {change.after} was refused: "
+            f"{change.refused}"
         )
-        if not seen
-    ]
-    return "; ".join(missing)
+    if change.seconds is None and time.monotonic() - change.asked > CHANGE_TIMEOUT:
+        raise DemoFailedError(
+            f"{CHANGE_TIMEOUT:.0f} s after {change.model}.priority was set to {change.after}, "
+            "~/model_info does not say so"
+        )
+    return change.seconds is not None
+
+
+def _describe(change: PriorityChange) -> str:
+    assert change.seconds is not None
+    return (
+        f"{change.model}.priority {change.before} -> {change.after} while it ran: ~/model_info "
+        f"said so after {change.seconds * 1000:.0f} ms"
+    )
 
 
 def _wait_for_file(file: Path, tick: Callable[[], None]) -> None:
@@ -316,51 +283,23 @@ def _wait_for_file(file: Path, tick: Callable[[], None]) -> None:
         time.sleep(0.1)
 
 
-def _seen(record: ModelRecord) -> tuple[ModelInfo, ModelStatistics, Sample]:
+def _seen(record: ModelRecord) -> tuple[ModelInfo, Sample]:
     assert record.info is not None
-    assert record.statistics is not None
     assert record.sample is not None
-    return record.info, record.statistics, record.sample
+    return record.info, record.sample
 
 
-def _table(records: dict[str, ModelRecord], seconds: float) -> Table:
-    table = Table(
-        title=f"two models on one camera for {seconds:.1f} s",
-        caption="p50, p99: latency from the image's stamp to its tensors in another process",
-        box=box.SIMPLE_HEAD,
-        collapse_padding=True,
-        show_edge=False,
-    )
-    table.add_column("model", style="bold")
-    for column in COLUMNS:
-        table.add_column(column, justify="right")
+def _check(observer: DemoObserver) -> Iterator[str]:
+    """Check everything that was seen; yields a line for each check that passed."""
+    records = observer.records
     for name, record in records.items():
-        info, statistics, _ = _seen(record)
-        cores = list(info.bpu_cores)
-        p50, p99 = np.percentile(record.latencies, (50, 99)) * 1000 if record.latencies else (0, 0)
-        table.add_row(
-            name,
-            str(info.priority),
-            "any" if cores == [-1] else ", ".join(map(str, cores)),
-            str(statistics.frames_in),
-            str(statistics.results),
-            str(sum(drop.count for drop in statistics.drops)),
-            f"{len(record.latencies) / seconds:.1f}",
-            f"{p50:.1f}",
-            f"{p99:.1f}",
-        )
-    return table
-
-
-def _check(records: dict[str, ModelRecord]) -> Iterator[str]:
-    """Check all tensors; yields a line for each check that passed."""
-    for name, record in records.items():
-        info, _, sample = _seen(record)
+        info, sample = _seen(record)
         if not record.latencies:
             raise DemoFailedError(f"{name}: not one result while measuring")
         size = check_against_own_run(sample, info)
         yield f"{name}: {size} bytes of tensors equal the run in this process"
-    _, _, sample = _seen(records["detector"])
+    _, sample = _seen(records["detector"])
     yield f"detector: {count_text_boxes(sample)} text boxes"
-    _, _, sample = _seen(records["orientation"])
+    _, sample = _seen(records["orientation"])
     yield f"orientation: upright, probability {check_upright(sample):.2f}"
+    yield f"diagnostics: none of {check_healthy(observer.diagnostics.values())} is an error"

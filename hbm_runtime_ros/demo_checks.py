@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the tensors that the demo published are right."""
+"""Whether the tensors that the demo published are right, and its nodes in good health."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hbm_runtime import HB_HBMRuntime, hbDNNDataType
-from hbm_runtime_ros.conversions import (
-    image_to_frame,
-    tensors_to_numpy,
-    transform_from_msg,
-    transform_to_msg,
-)
-from hbm_runtime_ros.preprocessing import InputSpec, ResizeOptions, make_preprocessor
+from hbm_runtime import HB_HBMRuntime
+from hbm_runtime_ros.conversions import tensors_to_numpy, transform_from_msg, transform_to_msg
+from hbm_runtime_ros.demo_table import LEVELS, level
+from hbm_runtime_ros.preprocessing import InputSpec, make_preprocessor
+from hbm_runtime_ros.settings import FitSettings, ImageSettings, NormalizeSettings
+from hbm_runtime_ros.shared_image import SharedImage
 from hbm_runtime_ros.text_detection import find_text_boxes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from diagnostic_msgs.msg import DiagnosticStatus
+
     from hbm_runtime_ros.demo_observer import Sample
-    from hbm_runtime_ros.msg import ModelInfo
+    from hbm_runtime_ros.msg import ImageInputInfo, ModelInfo
 
 UPRIGHT = 0  # class of the orientation model
+ERROR = 2  # DiagnosticStatus.ERROR as a number
 
 
-class WrongTensorsError(RuntimeError):
-    """A published tensor is not what it should be; the text says which and how."""
+class CheckFailedError(RuntimeError):
+    """Something published is not what it should be; the text says what and how."""
 
 
 def check_against_own_run(sample: Sample, info: ModelInfo) -> int:
@@ -39,33 +42,68 @@ def check_against_own_run(sample: Sample, info: ModelInfo) -> int:
         Number of bytes that were compared.
 
     Raises:
-        WrongTensorsError: If something differs.
+        CheckFailedError: If something differs.
     """
-    if sample.tensors.header != sample.image.header:
-        raise WrongTensorsError(f"{info.name}: the header is not the image's")
+    (source,) = sample.tensors.images
+    if not sample.tensors.header == source.header == sample.image.header:
+        raise CheckFailedError(f"{info.name}: the header is not the image's")
+    runtime, model = HB_HBMRuntime(info.file), info.model_name
     inputs = [
-        InputSpec(tensor.name, tuple(tensor.shape), hbDNNDataType(tensor.data_type).name)
-        for tensor in info.inputs
+        InputSpec(
+            name,
+            tuple(runtime.input_shapes[model][name]),
+            runtime.input_dtypes[model][name].name,
+            runtime.input_quants[model][name],
+        )
+        for name in runtime.input_names[model]
     ]
-    options = ResizeOptions(info.resize, info.pad_value, info.color_range)
-    prepared = make_preprocessor(inputs, options)(image_to_frame(sample.image))
-    if transform_to_msg(prepared.transform) != sample.tensors.transform:
-        raise WrongTensorsError(f"{info.name}: the transform is not that of the image")
-    runtime = HB_HBMRuntime(info.file)
-    expected = runtime.run({info.model_name: prepared.tensors})[info.model_name]
+    prepare = make_preprocessor(inputs, [image_settings(image) for image in info.images])
+    prepared = prepare([SharedImage(sample.image)])
+    if [transform_to_msg(transform) for transform in prepared.transforms] != [source.transform]:
+        raise CheckFailedError(f"{info.name}: the transform is not that of the image")
+    expected = runtime.run({model: prepared.tensors})[model]
     published = tensors_to_numpy(sample.tensors)
     if list(published) != list(expected):
-        raise WrongTensorsError(
+        raise CheckFailedError(
             f"{info.name}: published {list(published)}, the model has {list(expected)}"
         )
     for name, tensor in published.items():
         own = expected[name]
         if tensor.dtype != own.dtype or not np.array_equal(tensor, own):
-            raise WrongTensorsError(
+            raise CheckFailedError(
                 f"{info.name}: tensor '{name}' {tensor.dtype} {list(tensor.shape)} differs from "
                 f"the run in this process ({own.dtype} {list(own.shape)})"
             )
     return sum(tensor.nbytes for tensor in published.values())
+
+
+def image_settings(info: ImageInputInfo) -> ImageSettings:
+    """How the node makes an image for a model, from what it says of it.
+
+    Args:
+        info: From ~/model_info.
+
+    Returns:
+        What `make_preprocessor` takes to do the same.
+    """
+    left, top, width, height = (int(value) for value in info.roi)
+    return ImageSettings(
+        name=info.name,
+        topic=info.topic,
+        transport=info.transport,
+        encodings=tuple(info.encodings),
+        tensors=tuple(info.tensors),
+        fit=FitSettings(
+            resize=info.resize,
+            roi=(left, top, width, height),
+            pad_value=info.pad_value,
+            color_range=info.color_range,
+            color_matrix=info.color_matrix,
+        ),
+        normalize=NormalizeSettings(
+            mean=tuple(info.mean), scale=tuple(info.scale), channel_order=info.channel_order
+        ),
+    )
 
 
 def count_text_boxes(sample: Sample) -> int:
@@ -78,12 +116,12 @@ def count_text_boxes(sample: Sample) -> int:
         Boxes found, at least one.
 
     Raises:
-        WrongTensorsError: If there is none.
+        CheckFailedError: If there is none.
     """
     (probabilities,) = tensors_to_numpy(sample.tensors).values()
-    boxes = find_text_boxes(probabilities, transform_from_msg(sample.tensors.transform))
+    boxes = find_text_boxes(probabilities, transform_from_msg(sample.tensors.images[0].transform))
     if not boxes:
-        raise WrongTensorsError("detector: no text found in the photograph")
+        raise CheckFailedError("detector: no text found in the photograph")
     return len(boxes)
 
 
@@ -97,12 +135,32 @@ def check_upright(sample: Sample) -> float:
         Probability that the page stands upright.
 
     Raises:
-        WrongTensorsError: If another orientation is more probable.
+        CheckFailedError: If another orientation is more probable.
     """
     (probabilities,) = tensors_to_numpy(sample.tensors).values()
     flat = np.asarray(probabilities, dtype=np.float64).ravel()
     if int(flat.argmax()) != UPRIGHT:
-        raise WrongTensorsError(
+        raise CheckFailedError(
             f"orientation: the upright page is taken for turned: {flat.round(3)}"
         )
     return float(flat[UPRIGHT])
+
+
+def check_healthy(diagnostics: Iterable[DiagnosticStatus]) -> int:
+    """Look for errors in the diagnostics.
+
+    Args:
+        diagnostics: The latest status of each name.
+
+    Returns:
+        How many there are.
+
+    Raises:
+        CheckFailedError: If one of them is an error.
+    """
+    statuses = list(diagnostics)
+    for status in statuses:
+        if level(status) >= ERROR:
+            text, _ = LEVELS.get(level(status), ("?", ""))
+            raise CheckFailedError(f"diagnostics: {status.name}: {text}: {status.message}")
+    return len(statuses)

@@ -78,8 +78,9 @@ def read(encoding: str, data: Any, width: int, height: int, step: int) -> Frame 
 
 def _nv21(data: Any, width: int, height: int, step: int) -> NV12Frame:
     y, vu = nv12_from_buffer(data, width, height, step)
-    # two bytes as one number, its bytes swapped
-    return NV12Frame(y, vu.view(np.uint16).byteswap().view(np.uint8))
+    # two bytes as one number, its bytes swapped; before 1.23 numpy wants dense rows for that
+    pairs = np.ascontiguousarray(vu).view(np.uint16)
+    return NV12Frame(y, pairs.byteswap().view(np.uint8))
 
 
 def _packed(order: YUV422Order) -> Reader:

@@ -12,6 +12,7 @@ from rclpy.logging import get_logger
 from rclpy.node import Node
 
 from hbm_runtime_ros.parameter_table import ConfigurationError
+from hbm_runtime_ros.process_settings import hurry_with_images
 
 
 class Finished(Exception):
@@ -30,6 +31,7 @@ def run_node(name: str, make: Callable[[], Node], args: Sequence[str] | None) ->
         0 after a stop, 1 if the node could not start (one fatal line says why) or not stop in time.
     """
     logger = get_logger(name)
+    hurry_with_images()
     try:
         rclpy.init(args=None if args is None else list(args))
     except Exception as error:  # rclpy has no common base for a bad argument and an unreadable file

@@ -170,7 +170,7 @@ class ModelPipeline(Generic[FrameT]):
                     self._counters.count_unmatched(self._images[index], reasons.STOPPED)
                     lost.append(frame)
             worker = self._worker
-            if not drain or self._worker_left:
+            if not drain:
                 lost += self._drop_waiting()
             self._changed.notify()
         if room:
@@ -210,7 +210,7 @@ class ModelPipeline(Generic[FrameT]):
                 self._count_unmatched(matches.unmatched, lost)
                 for frames in matches.sets:
                     self._enter(Task(frames, received, now), live, lost)
-            room = self._has_room_again(live)
+            room = self._has_room_again(live, now)
         if room:
             self._call_on_room()
 
@@ -357,11 +357,13 @@ class ModelPipeline(Generic[FrameT]):
     def _blocked(self, live: LiveSettings) -> bool:
         return self._accepting and self._queue.blocks(live.queue_policy, live.queue_depth)
 
-    def _has_room_again(self, live: LiveSettings) -> bool:
+    def _has_room_again(self, live: LiveSettings, now: float) -> bool:
         """Whether to tell that there is room; then it is not told again."""
         if not self._room_wanted or self._blocked(live):
             return False
         self._room_wanted = False
+        if self._synchronizer is not None:
+            self._synchronizer.restart_ages(now)
         return True
 
     def _not_running(self) -> str:
@@ -405,7 +407,7 @@ class ModelPipeline(Generic[FrameT]):
                 return False
             self._running = int(task is not None)
             self._busy_since = began
-            room = self._has_room_again(live)
+            room = self._has_room_again(live, began)
         del lost
         if room:
             self._call_on_room()
@@ -413,6 +415,8 @@ class ModelPipeline(Generic[FrameT]):
             self._run_request(request, live, began)
         elif task is not None:
             self._run_task(task, live, began)
+        del task, request  # a new runtime needs the memory
+        self._recover_if_due(live)
         with self._changed:
             self._running = 0
             self._busy_since = None
@@ -430,7 +434,6 @@ class ModelPipeline(Generic[FrameT]):
                 self._note(failed, began, ended)
             if not failed.expected:
                 self._report(failed.reason, failed.text)
-            self._recover_if_due(live)
             return
         delivered = self._steady()
         durations = (  # in the order of Stage
@@ -456,7 +459,6 @@ class ModelPipeline(Generic[FrameT]):
             ended = self._steady()
             with self._changed:
                 self._note(failed, began, ended)
-            self._recover_if_due(live)
             return
         self._requests_answered += 1
         self._answer(request, outcome.result)

@@ -220,8 +220,6 @@ class Synchronizer(Generic[ItemT]):
             spread = max(stamps) - earliest
             if spread < best_spread:
                 best, best_spread = positions.copy(), spread
-            if earliest == newest:
-                break
             positions[stamps.index(earliest)] += 1
         return best
 

@@ -3,22 +3,24 @@
 
 It shows all that a consumer of `~/<model>/tensors` does:
 
-1. remember the latest images by their stamp, the key that a result carries in its header;
+1. remember the latest images by their stamp, which a result carries along (`recent_images.py`);
 2. see the tensors as numpy arrays, without copies (`tensors_to_numpy`);
 3. decode them, here a probability map into boxes (`text_detection.py`);
-4. map pixels of the model's input back to the image (`transform`).
+4. map pixels of the model's input back to the image (`images[0].transform`);
+5. cost nothing while nobody looks: without a subscriber it subscribes nothing, and so a model with
+   the parameter `lazy` does not run for it either.
 """
 
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
 from hbm_runtime.image import ImageError, NV12Frame, nv12_to_bgr
@@ -31,12 +33,14 @@ from hbm_runtime_ros.conversions import (
 )
 from hbm_runtime_ros.declaration import declare
 from hbm_runtime_ros.lifetime import run_node
-from hbm_runtime_ros.msg import TensorList
+from hbm_runtime_ros.msg import InputImage, TensorList
 from hbm_runtime_ros.parameter_table import ParameterSpec
+from hbm_runtime_ros.recent_images import RecentImages
 from hbm_runtime_ros.text_detection import DetectionOptions, TextBox, find_text_boxes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from rclpy.subscription import Subscription
 
 PARAMETERS = (
     ParameterSpec(
@@ -48,17 +52,17 @@ PARAMETERS = (
     ParameterSpec("box_threshold", 0.6, "Mean probability that makes a box.", bounds=(0.0, 1.0)),
 )
 
-IMAGES_KEPT = 60  # two seconds at 30 Hz: how late a result may be
+# Reliable: rviz and others that ask for it match, and those that do not match as well.
+OVERLAY_QOS = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
+DEMAND_PERIOD = 0.25  # seconds between two looks at who subscribes
 GREEN = (60, 220, 60)  # blue, green, red
-
-StampKey = tuple[int, int]
 
 
 class TextOverlay(Node):
-    """Subscribes `image_raw` and `tensors`, publishes `~/overlay` (bgr8)."""
+    """Subscribes `image_raw` and `tensors` while somebody looks, publishes `~/overlay` (bgr8)."""
 
     def __init__(self, **options: Any) -> None:
-        """Subscribe.
+        """Wait for somebody who looks.
 
         Args:
             options: For rclpy's Node.
@@ -72,23 +76,47 @@ class TextOverlay(Node):
         self._options = DetectionOptions(
             pixel_threshold=values["pixel_threshold"], box_threshold=values["box_threshold"]
         )
-        self._images: OrderedDict[StampKey, Image] = OrderedDict()
-        self._publisher = self.create_publisher(Image, "~/overlay", qos.IMAGES)
-        self.create_subscription(Image, "image_raw", self._on_image, qos.IMAGES)
-        self.create_subscription(TensorList, "tensors", self._on_tensors, qos.TENSORS)
+        self._images = RecentImages()
+        self._subscriptions_in_use: list[Subscription] = []
+        self._publisher = self.create_publisher(Image, "~/overlay", OVERLAY_QOS)
+        self.create_timer(DEMAND_PERIOD, self._follow_demand)
+        self._follow_demand()
 
-    def _on_image(self, msg: Image) -> None:
-        self._images[_key(msg)] = msg
-        if len(self._images) > IMAGES_KEPT:
-            self._images.popitem(last=False)
+    def _is_wanted(self) -> bool:
+        return bool(self._save_path) or self._publisher.get_subscription_count() > 0
+
+    def _follow_demand(self) -> None:
+        """Subscribe when somebody wants the overlay, and no longer than that.
+
+        By a timer: not every ROS 2 calls back when a subscriber comes or goes.
+        """
+        if self._is_wanted() == bool(self._subscriptions_in_use):
+            return
+        if self._subscriptions_in_use:
+            for subscription in self._subscriptions_in_use:
+                self.destroy_subscription(subscription)
+            self._subscriptions_in_use = []
+            self._images.clear()
+        else:
+            self._subscriptions_in_use = [
+                self.create_subscription(Image, "image_raw", self._images.add, qos.IMAGES),
+                self.create_subscription(TensorList, "tensors", self._on_tensors, qos.TENSORS),
+            ]
 
     def _on_tensors(self, msg: TensorList) -> None:
-        image = self._images.pop(_key(msg), None)
-        if image is None:
-            return  # lost on the way, or older than what is kept
+        if not self._is_wanted():
+            return
         try:
-            (probabilities,) = tensors_to_numpy(msg).values()
-            boxes = find_text_boxes(probabilities, transform_from_msg(msg.transform), self._options)
+            source = self._source(msg)
+            image = self._images.take(source.header)
+            if image is None:
+                return  # lost on the way, or older than what is kept
+            tensors = tensors_to_numpy(msg)
+            if len(tensors) != 1:
+                raise ValueError(f"expected one tensor, a probability map, got {list(tensors)}")
+            (probabilities,) = tensors.values()
+            transform = transform_from_msg(source.transform)
+            boxes = find_text_boxes(probabilities, transform, self._options)
             overlay = draw_boxes(_bgr(image), boxes)
         except (ValueError, ImageError) as error:
             self.get_logger().error(f"no overlay: {error}", throttle_duration_sec=5.0)
@@ -96,6 +124,13 @@ class TextOverlay(Node):
         self._publisher.publish(_overlay_message(image, overlay))
         if boxes and self._save_path:
             self._save(overlay)
+
+    def _source(self, msg: TensorList) -> InputImage:
+        """Which image of a result is drawn on: the one of our topic, else the first."""
+        if not msg.images:
+            raise ValueError(f"a result of model '{msg.model}' names no image it came from")
+        topic = self.resolve_topic_name("image_raw")
+        return next((image for image in msg.images if image.topic == topic), msg.images[0])
 
     def _save(self, overlay: NDArray[np.uint8]) -> None:
         import cv2
@@ -138,10 +173,6 @@ def draw_boxes(image: NDArray[np.uint8], boxes: Sequence[TextBox]) -> NDArray[np
             cv2.LINE_AA,
         )
     return canvas
-
-
-def _key(msg: Image | TensorList) -> StampKey:
-    return msg.header.stamp.sec, msg.header.stamp.nanosec
 
 
 def _bgr(msg: Image) -> NDArray[np.uint8]:

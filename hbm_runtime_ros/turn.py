@@ -158,11 +158,11 @@ class Turn(Generic[FrameT]):
     def _check_age(self, task: Task[FrameT], live: LiveSettings) -> None:
         if live.max_age <= 0.0:
             return
-        now = self._clock()
         stamp = stamp_of(task.frames[self._reference])
-        if now == 0 or stamp == 0:  # simulated time has not begun; a camera without a clock
+        if stamp == 0:  # a camera without a clock
             return
-        age = (now - stamp) / NANOSECONDS
+        # less than 0 while simulated time has not begun
+        age = (self._clock() - stamp) / NANOSECONDS
         if age > live.max_age:
             raise Failed(
                 reasons.AGE,

@@ -19,6 +19,7 @@
 #include "errors.hpp"
 #include "log_lines.hpp"
 #include "requests.hpp"
+#include "start_job.hpp"
 #include "waiting.hpp"
 
 namespace py = pybind11;
@@ -103,31 +104,16 @@ class BoundRun {
   std::shared_ptr<Job> start(const std::shared_ptr<InFlight>& in_flight,
                              const std::shared_ptr<EndedJobs>& sink, uint64_t number,
                              std::optional<double> timeout, bool wait_when_full, bool delivering) {
-    auto time = timeout ? to_duration(timeout) : timeout_;
-    const auto called = Deadline::Clock::now();
-    return without_gil(time, [&](const Deadline& deadline) {
-      runtime_->check_usable();
-      try {
-        request_.use->set(deadline, request_.model->name());
-        try {
-          in_flight->enter(wait_when_full, delivering, deadline);
-        } catch (...) {
-          request_.use->clear();
-          throw;
-        }
-      } catch (const Error& error) {
-        count_refused(request_, error);
-        throw;
-      }
-      try {
-        // What is left of the time covers the rest.
-        if (time) *time -= Deadline::Clock::now() - called;
-        return Job::start(*runtime_, {request_}, time, in_flight, sink, number);
-      } catch (...) {
-        in_flight->leave();
-        throw;
-      }
-    });
+    return start_job(*runtime_, {request_}, timeout ? to_duration(timeout) : timeout_, in_flight,
+                     sink, number, [&](const Deadline& deadline) {
+                       request_.use->set(deadline, request_.model->name());
+                       try {
+                         in_flight->enter(wait_when_full, delivering, deadline);
+                       } catch (...) {
+                         request_.use->clear();
+                         throw;
+                       }
+                     });
   }
 
  private:

@@ -14,6 +14,7 @@
 #include "duration.hpp"
 #include "errors.hpp"
 #include "requests.hpp"
+#include "start_job.hpp"
 #include "waiting.hpp"
 
 namespace py = pybind11;
@@ -40,25 +41,10 @@ class PreparedJob {
                              const std::shared_ptr<InFlight>& in_flight,
                              const std::shared_ptr<EndedJobs>& sink, uint64_t number,
                              std::optional<double> timeout, bool wait_when_full, bool delivering) {
-    auto time = timeout ? to_duration(timeout) : prepared_.timeout;
-    const auto called = Deadline::Clock::now();
-    auto job = without_gil(time, [&](const Deadline& deadline) {
-      runtime->check_usable();
-      try {
-        in_flight->enter(wait_when_full, delivering, deadline);
-      } catch (const Error& error) {
-        for (const Request& request : prepared_.requests) count_refused(request, error);
-        throw;
-      }
-      try {
-        // What is left of the time covers the rest.
-        if (time) *time -= Deadline::Clock::now() - called;
-        return Job::start(*runtime, prepared_.requests, time, in_flight, sink, number);
-      } catch (...) {
-        in_flight->leave();
-        throw;
-      }
-    });
+    auto job = start_job(
+        *runtime, prepared_.requests, timeout ? to_duration(timeout) : prepared_.timeout, in_flight,
+        sink, number,
+        [&](const Deadline& deadline) { in_flight->enter(wait_when_full, delivering, deadline); });
     prepared_.requests.clear();
     prepared_.held.clear();
     return job;
@@ -75,9 +61,8 @@ class PreparedJob {
   bool fits_ = false;
 };
 
-bool wait(Job& job, std::optional<double> timeout) {
-  return without_gil(to_duration(timeout),
-                     [&](const Deadline& deadline) { return job.wait(deadline); });
+void wait(Job& job, std::optional<double> timeout) {
+  without_gil(to_duration(timeout), [&](const Deadline& deadline) { job.wait(deadline); });
 }
 
 const char* end_of(const Job& job) {
@@ -108,7 +93,6 @@ void register_jobs(py::module_& module) {
   py::class_<InFlight, std::shared_ptr<InFlight>>(module, "InFlight",
                                                   "Counts unfinished asynchronous runs.")
       .def(py::init<std::size_t>(), py::arg("limit"))
-      .def_property_readonly("count", &InFlight::count)
       .def("close", &InFlight::close, "Refuse new runs.")
       .def("delivered", &InFlight::delivered, "The future of an ended run is settled.")
       .def(
@@ -126,8 +110,7 @@ void register_jobs(py::module_& module) {
       .def("put", &EndedJobs::put, py::arg("number"), "Add one.")
       .def("close", &EndedJobs::close, "Let take() return.");
   py::class_<Job, std::shared_ptr<Job>>(module, "Job", "A started asynchronous run.")
-      .def("wait", &wait, py::arg("timeout"),
-           "Wait for its end; whether this thread brought it about.")
+      .def("wait", &wait, py::arg("timeout"), "Wait for its end.")
       .def("cancel", &Job::cancel, py::call_guard<py::gil_scoped_release>(),
            "Whether it will end without results.")
       .def_property_readonly("end", &end_of, "'', 'results', 'error' or 'cancelled'.")

@@ -76,10 +76,6 @@ class InFlight {
     }
     return true;
   }
-  [[nodiscard]] std::size_t count() const {
-    const std::lock_guard lock(mutex_);
-    return count_;
-  }
 
  private:
   const std::size_t limit_;

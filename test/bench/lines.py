@@ -22,6 +22,7 @@ class Line:
         at_most: the target's upper limit, if it has one.
         at_least: its lower limit.
         detail: the times behind a ratio, or the reason why there is none.
+        lost: of how many messages how many never came, where messages are sent: "0 of 300".
     """
 
     what: str
@@ -30,6 +31,7 @@ class Line:
     at_most: float | None = None
     at_least: float | None = None
     detail: str = ""
+    lost: str = ""
 
     @property
     def target(self) -> str:
@@ -77,18 +79,27 @@ class Section:
 COLUMNS = ("what", "figure", "target", "met", "behind it")
 
 
-def cells(line: Line) -> tuple[str, ...]:
-    """One row of a table."""
-    return (line.what, line.figure, line.target, line.verdict, line.detail)
+def rows(section: Section) -> list[tuple[str, ...]]:
+    """A table with its headings; it tells of losses where there is anything to lose."""
+    lines = section.lines
+    table = [
+        COLUMNS,
+        *((line.what, line.figure, line.target, line.verdict, line.detail) for line in lines),
+    ]
+    if any(line.lost for line in lines):
+        lost = ["lost", *(line.lost for line in lines)]
+        return [(*row[:-1], cell, row[-1]) for row, cell in zip(table, lost, strict=True)]
+    return table
 
 
 def show(section: Section, console: Console) -> None:
     """Print one table."""
     table = Table(title=section.title, caption=section.conditions, title_justify="left")
-    for column in COLUMNS:
+    headings, *body = rows(section)
+    for column in headings:
         table.add_column(column, justify="right" if column == "figure" else "left")
-    for line in section.lines:
-        table.add_row(*cells(line))
+    for row in body:
+        table.add_row(*row)
     console.print(table)
 
 
@@ -96,8 +107,9 @@ def markdown(sections: Sequence[Section], conditions: dict[str, str]) -> str:
     """All tables, and the conditions below them."""
     parts = []
     for section in sections:
-        rows = [COLUMNS, ("---", "---:", "---", "---", "---"), *map(cells, section.lines)]
-        body = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        headings, *figures = rows(section)
+        ruler = ["---:" if column == "figure" else "---" for column in headings]
+        body = "\n".join(f"| {' | '.join(row)} |" for row in (headings, ruler, *figures))
         parts.append(f"**{section.title}** ({section.conditions})\n\n{body}\n")
     parts.append("; ".join(f"{name}: {text}" for name, text in conditions.items()) + "\n")
     return "\n".join(parts)

@@ -20,6 +20,7 @@ from bench import (
     copies,
     engine_cost,
     lines,
+    node_cost,
     packages,
     quantization_speed,
     scheduling_cost,
@@ -34,6 +35,7 @@ SECTIONS: dict[str, Callable[[Effort, Path], lines.Section]] = {
     "engine": engine_cost.measure,
     "cores": scheduling_cost.measure,
     "quantization": quantization_speed.measure,
+    "node": node_cost.measure,
 }
 
 

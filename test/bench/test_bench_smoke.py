@@ -17,11 +17,12 @@ import pytest
 for _module in ("cv2", "onnx", "onnxruntime", "rich"):
     pytest.importorskip(_module, reason=f"the bench needs {_module}")
 
-from bench import call_overhead, copies, engine_cost, quantization_speed, scheduling_cost
+from bench import call_overhead, copies, engine_cost, node_cost, quantization_speed, scheduling_cost
 from bench.built import built
 
 PROGRAM = Path(__file__).with_name("run.py")
 PEER = "openvino"  # installed by `make bench` alone
+ABSENT = (PEER, "rclpy")  # without them their lines have no figure
 
 LINES = {
     "Call overhead": [
@@ -63,6 +64,7 @@ LINES = {
             ("quantize", quantization_speed.NARROW),
         )
     ],
+    "Inference node": list(node_cost.NAMES),
 }
 
 
@@ -97,7 +99,19 @@ def test_every_line_has_a_figure_or_names_the_absent_package(figures: Any) -> No
     content, _ = figures
     for section in content["sections"]:
         for line in section["lines"]:
-            assert line["value"] is not None or PEER in line["detail"], line
+            named = any(package in line["detail"] for package in ABSENT)
+            assert line["value"] is not None or named, line
+
+
+def test_the_node_loses_no_image_unseen(figures: Any) -> None:
+    content, _ = figures
+    (section,) = [part for part in content["sections"] if part["title"] == "Inference node"]
+    by_name = {line["what"]: line for line in section["lines"]}
+    if by_name[node_cost.ADDED]["value"] is None:
+        pytest.skip(by_name[node_cost.ADDED]["detail"])
+    for name in (node_cost.ADDED, node_cost.PAIR):
+        lost, sent = map(int, by_name[name]["lost"].split(" of "))
+        assert 0 <= lost < sent
 
 
 def test_the_copies_are_as_promised(figures: Any) -> None:

@@ -62,3 +62,12 @@ def test_tables_as_markdown_and_json() -> None:
     content = json.loads(lines.as_json(sections, {"Python": "3.11"}))
     assert content["conditions"] == {"Python": "3.11"}
     assert content["sections"][0]["lines"][0]["is_met"] is True
+
+
+def test_what_was_lost_has_a_column_where_messages_are_sent() -> None:
+    sent = Line("a / b", 0.5, detail="µs", lost="3 of 300")
+    both = [Section("Node", "", (sent, Line("c", 1.0))), Section("Calls", "", (Line("d", 1.0),))]
+    text = lines.markdown(both, {})
+    assert "| a / b | 0.50 |  |  | 3 of 300 | µs |" in text
+    assert "| c | 1.00 |  |  |  |  |" in text
+    assert "| d | 1.00 |  |  |  |" in text

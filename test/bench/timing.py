@@ -26,10 +26,11 @@ class Effort:
     tail_calls: int  # for a 99th percentile
     slow_s: float  # of calls that take milliseconds, all functions together
     busy_s: float  # for which a throughput is measured
+    stream_s: float  # of images to a node, for each of its figures
 
 
-FULL = Effort(rounds=300, calls=100, tail_calls=100_000, slow_s=6.0, busy_s=2.0)
-QUICK = Effort(rounds=5, calls=20, tail_calls=300, slow_s=0.1, busy_s=0.1)
+FULL = Effort(rounds=300, calls=100, tail_calls=100_000, slow_s=6.0, busy_s=2.0, stream_s=20.0)
+QUICK = Effort(rounds=5, calls=20, tail_calls=300, slow_s=0.1, busy_s=0.1, stream_s=1.0)
 
 
 def in_turn(functions: Sequence[Function], rounds: int, calls: int) -> list[Times]:

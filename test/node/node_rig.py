@@ -34,12 +34,14 @@ EXECUTABLES = Path(get_package_prefix("hbm_runtime_ros"), "lib", "hbm_runtime_ro
 class NodeProcess:
     """One executable of the package in a process of its own."""
 
-    def __init__(self, executable: str, arguments: list[str], folder: Path) -> None:
+    def __init__(
+        self, executable: str, arguments: list[str], folder: Path, where: Path = EXECUTABLES
+    ) -> None:
         self.log_file = folder / f"{executable}.log"
         environment = {**os.environ, "ROS_LOG_DIR": str(folder / "ros_log")}
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(EXECUTABLES / executable), *arguments],
+                [sys.executable, str(where / executable), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -37,16 +38,20 @@ class Demo:
         self.output = folder / "output.txt"
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [
-                    *(sys.executable, str(EXECUTABLES / "demo"), "--without-launch"),
-                    *("--folder", str(folder), "--seconds", "1", "--prepare", "none", *arguments),
-                ],
+                self.command(folder, *arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
                 env={**os.environ, name: value, "COLUMNS": "100"},
             )
+
+    @staticmethod
+    def command(folder: Path, *arguments: str) -> list[str]:
+        return [
+            *(sys.executable, str(EXECUTABLES / "demo"), "--without-launch"),
+            *("--folder", str(folder), "--seconds", "1", "--prepare", "none", *arguments),
+        ]
 
     def text(self) -> str:
         return self.output.read_text()
@@ -114,20 +119,71 @@ def demo(folder: Path) -> Iterator[Callable[..., Demo]]:
         assert "Traceback" not in each.text()
 
 
-def test_it_shows_one_table_an_overlay_and_right_tensors(demo: Callable, folder: Path) -> None:
-    running = demo()
+def rows(text: str, beginning: str) -> list[str]:
+    """What follows in each line that begins so."""
+    return re.findall(rf"^ *{beginning} +(.*)$", text, re.MULTILINE)
+
+
+def test_it_shows_tables_an_overlay_and_right_tensors(demo: Callable, folder: Path) -> None:
+    running = demo("--seconds", "3")
     assert running.wait() == 0, running.text() + running.logs()
     text = running.text()
-    for model, priority in (("detector", 200), ("orientation", 10)):
-        (row,) = re.findall(rf"^ *{model} +{priority} +any +(.*)$", text, re.MULTILINE)
-        came, done, dropped, *rates = (float(number) for number in row.split())
-        assert came >= done + dropped
-        assert done > 0
-        assert all(rate > 0 for rate in rates)
+    for model, priority in (("detector", 220), ("orientation", 10)):
+        (row,) = rows(text, f"{model} +{priority} +any")
+        rate_in, rate_out, came, done, dropped = row.split(maxsplit=4)
+        assert float(rate_in) > 0 and float(rate_out) > 0
+        assert int(came) >= int(done) + sum(map(int, re.findall(r"\d+", dropped)))
+        assert int(done) > 0
+        (latencies,) = [row for row in rows(text, model) if row.count("/") == 6]
+        figures = [float(figure) for figure in re.findall(r"[\d.]+", latencies)]
+        assert all(p50 <= p99 for p50, p99 in zip(figures[::2], figures[1::2], strict=True))
         assert re.search(rf"{model}: \d+ bytes of tensors equal the run in this process", text)
+        assert re.search(rf"{model}.* (OK|WARN) ", text), "its diagnostics"
     assert "detector: 1 text boxes" in text
     overlay = cv2.imread(str(folder / "overlay.png"))
     assert overlay.shape == (720, 1280, 3)
+
+
+def test_it_changes_a_priority_while_the_models_run(demo: Callable) -> None:
+    running = demo()
+    assert running.wait() == 0, running.text() + running.logs()
+    assert re.search(
+        r"detector\.priority 200 -> 220 while it ran: ~/model_info said so after \d+ ms",
+        running.text(),
+    )
+
+
+def test_without_a_terminal_each_table_is_printed_once(demo: Callable) -> None:
+    running = demo()
+    assert running.wait() == 0, running.text() + running.logs()
+    assert running.text().count("two models on one camera") == 1
+    assert "\x1b" not in running.text()
+
+
+def test_on_a_terminal_the_tables_are_drawn_while_it_runs(folder: Path) -> None:
+    master, terminal = os.openpty()
+    process = subprocess.Popen(
+        Demo.command(folder, "--seconds", "2"),
+        stdin=subprocess.DEVNULL,
+        stdout=terminal,
+        stderr=subprocess.STDOUT,
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "120", "LINES": "50", "TERM": "xterm"},
+    )
+    os.close(terminal)
+    text = b""
+    try:
+        with contextlib.suppress(OSError):  # the other end is closed
+            while part := os.read(master, 65536):
+                text += part
+        assert process.wait(PATIENCE) == 0, text.decode()
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+    drawn = re.findall(r"two models on one camera, (\d) of 2 s", text.decode())
+    assert drawn[0] == "0"
+    assert len(drawn) > 2
 
 
 @pytest.mark.parametrize(
@@ -188,7 +244,7 @@ def test_a_broken_model_fails_with_the_nodes_own_words(demo: Callable, folder: P
     running = demo()
     assert running.wait() == 1
     text = running.text().replace("\n", " ")
-    assert "inference_node ended with exit code 1" in text
+    assert "demo failed: diagnostics: inference_node: ERROR: unconfigured: cannot be" in text
     assert "'detector.file'" in text
 
 

@@ -156,21 +156,25 @@ def test_a_header_without_pixels_is_no_picture(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["jpg", "png"])
-def test_a_picture_that_is_cut_off_is_refused_wherever_it_is_cut(kind: str) -> None:
-    """OpenCV itself would fill the rest with grey."""
+def test_a_picture_that_is_cut_off_is_refused_wherever_it_is_cut(
+    kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     data = encoded(picture(), kind)
     for length in [*range(8, 40), *range(40, len(data), 97), len(data) - 1]:
         fault, text = fault_of(data[:length], kind)
         assert fault is ImageFault.UNDECODABLE
         assert f"{length} bytes of format '{kind}'" in text
+    assert capfd.readouterr().err == ""
 
 
-def test_one_changed_byte_of_a_png_is_noticed() -> None:
+def test_one_changed_byte_of_a_png_is_noticed(capfd: pytest.CaptureFixture[str]) -> None:
+    """By us: the decoder would tell it to the terminal, once per image of a broken camera."""
     data = encoded(picture(), "png")
     for position in range(8, len(data), 53):
         damaged = bytearray(data)
         damaged[position] ^= 0x10
         assert fault_of(bytes(damaged), "png")[0] is ImageFault.UNDECODABLE
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_percentiles_are_numpy_s(durations: list[list[float]], window: int) -> N
 
 
 def test_a_snapshot_is_of_the_moment_it_was_read_not_made() -> None:
-    counts = PipelineCounters()
+    counts = PipelineCounters(window=1)
     counts.count_frame()
     counts.count_result([1.0] * STAGES)
     make = counts.read(waiting=2)

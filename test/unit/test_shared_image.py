@@ -88,18 +88,21 @@ def test_models_of_one_geometry_share_one_conversion(monkeypatch: pytest.MonkeyP
     calls = {name: counted(monkeypatch, preprocessing, name) for name in ("fit_nv12", "fit_bgr")}
     letterbox = [ImageSettings(fit=FitSettings(resize="letterbox"))]
     stretch = [ImageSettings()]
+    part = [ImageSettings(fit=FitSettings(resize="roi", roi=(1, 2, 40, 30)))]
     other_size = (InputSpec("y", (1, 32, 32, 1), "U8"), InputSpec("uv", (1, 16, 16, 2), "U8"))
     models = [
         *[make_preprocessor(NV12, letterbox, shared=True) for _ in range(THREADS // 2)],
         *[make_preprocessor(NV12, stretch, shared=True) for _ in range(THREADS // 2)],
         *[make_preprocessor(RGB, stretch, shared=True) for _ in range(THREADS // 2)],
         make_preprocessor(other_size, stretch, shared=True),
+        make_preprocessor(RGB, part, shared=True),
     ]
     image = SharedImage(message())
     with ThreadPoolExecutor(len(models)) as pool:
         made = [future.result(30) for future in [pool.submit(m, [image]) for m in models]]
     assert len(calls["fit_nv12"]) == 3
-    assert len(calls["fit_bgr"]) == 1
+    assert len(calls["fit_bgr"]) == 2
+    assert not np.array_equal(made[-1].tensors["x"], made[-3].tensors["x"])
     first, second, third = made[0], made[1], made[THREADS // 2]
     assert np.shares_memory(first.tensors["y"], second.tensors["y"])
     assert not np.shares_memory(first.tensors["y"], third.tensors["y"])

@@ -12,7 +12,9 @@ statistics = pytest.importorskip(
     "hbm_runtime_ros.statistics", reason="needs the ROS package hbm_runtime_ros to be built"
 )
 from builtin_interfaces.msg import Time
+from hbm_runtime_ros.msg import DropCount, StageLatency
 
+from hbm_runtime_ros import reasons
 from hbm_runtime_ros.counters import (
     LATENCY_WINDOW,
     CounterSnapshot,
@@ -24,6 +26,22 @@ from hbm_runtime_ros.counters import (
     Totals,
 )
 from hbm_runtime_ros.statistics import StatisticsReporter
+
+
+def constants(message: type) -> set[str]:
+    """Values of a message's constants, which are its names in small letters."""
+    values = {name: getattr(message, name) for name in dir(message) if name.isupper()}
+    text = {name: value for name, value in values.items() if isinstance(value, str)}
+    assert all(name.lower() == value for name, value in text.items())
+    return set(text.values())
+
+
+def test_the_reasons_for_a_drop_are_those_of_the_message() -> None:
+    assert constants(DropCount) == reasons.POLICY | reasons.FAULTS
+
+
+def test_the_stages_are_those_of_the_message() -> None:
+    assert {stage.value for stage in Stage} == constants(StageLatency)
 
 
 class Clocked:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -82,6 +83,7 @@ class FailingRig(Rig):
         self.fault: Exception | None = HBMTaskError("no such device")
         self.mends = True
         self.recoveries = 0
+        self.recover_first = lambda: None
         super().__init__(steady=lambda: self.now, **{"stall_timeout": 10.0, **live})
         self.hold = False
 
@@ -92,6 +94,7 @@ class FailingRig(Rig):
         return super().infer(*args)
 
     def recover(self) -> None:
+        self.recover_first()
         self.recoveries += 1
         self.recovering_thread = threading.current_thread().name
         self.state_while_recovering = self.pipeline.state()
@@ -144,6 +147,23 @@ def test_while_it_recovers_the_state_says_so() -> None:
         assert state.recovering
         assert state.busy_since == rig.now
         assert not rig.pipeline.state().recovering
+
+
+def test_nothing_of_the_failed_frame_is_kept_while_a_new_runtime_is_made() -> None:
+    with FailingRig() as rig:
+        rig.attempt(9)
+        one = rig.frame()
+        kept, seen = weakref.ref(one), []
+
+        def look() -> None:
+            rig.fault = None  # an exception keeps what it passed through
+            seen.append(kept())
+
+        rig.recover_first = look
+        rig.pipeline.offer(0, one)
+        del one
+        assert eventually(lambda: rig.recoveries == 1)
+        assert seen == [None]
 
 
 def test_a_recovery_that_fails_is_counted_reported_and_tried_again_later() -> None:
