@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures image streams between two computers of namespaces: the table of doc/networks.md.
 
-Needs root (or user namespaces), iproute2, and for losses nft (nftables). Not part of `make bench`: it takes minutes,
-and says something of Fast DDS and the kernel, not of this project.
+Needs root (or user namespaces), iproute2, and for losses nft (nftables). Not part of `make bench`:
+it takes minutes, and says something of Fast DDS and the kernel, not of this project.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import statistics
 import sys
 import tempfile
@@ -59,16 +58,21 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="*", choices=SIZES, default=list(SIZES))
     parser.add_argument("--profile", type=Path, default=ROOT / "config" / "fastdds_shm.xml")
     arguments = parser.parse_args()
-    print("| where | image | QoS | loss | reassembly | received of 30/s | p50 ms | p99 ms |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    say("| where | image | QoS | loss | reassembly | received of 30/s | p50 ms | p99 ms |")
+    say("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for each in conditions(arguments.sizes, arguments.losses):
         got = measure(each, arguments.profile.resolve(), arguments.seconds)
-        print(
+        say(
             f"| {each.where} | {each.size} | {each.reliability} | {each.loss:.1%} "
             f"| {'tuned' if each.tuned else 'default'} | {got.received:.1f} "
-            f"| {got.p50:.1f} | {got.p99:.1f} |",
-            flush=True,
+            f"| {got.p50:.1f} | {got.p99:.1f} |"
         )
+
+
+def say(text: str) -> None:
+    """Prints a line of the table."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def conditions(sizes: list[str], losses: list[float]) -> Iterator[Conditions]:
@@ -148,5 +152,4 @@ def pairs(program: Program) -> list[tuple[int, int]]:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("PYTHONUNBUFFERED", "1")
     main()

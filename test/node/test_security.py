@@ -48,7 +48,7 @@ def _rules(profile: ElementTree.Element) -> Iterator[Rule]:
 
 @pytest.fixture
 def endpoints(start: Callable, observer: Any, nv12_model: Path) -> set[tuple[str, str]]:
-    """What a node has that uses all that can be used: ("publish", "/inference_node/stats"), …"""
+    """What a node has that uses all it can, e.g. ("publish", "/inference_node/stats")."""
     eye = {"file": str(nv12_model)}
     models = {"eye": eye, "ear": {**eye, "image_transport": "compressed"}}
     start(NODE, {"use_sim_time": True, "models": list(models), **models})
