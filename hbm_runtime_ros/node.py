@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidHandle
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -78,6 +79,18 @@ class InferenceNode(LifecycleNode):
         except BaseException:
             super().destroy_node()
             raise
+
+    def declare_parameters(
+        self, namespace: str, parameters: Any, ignore_override: bool = False
+    ) -> Any:
+        """As rclpy, which would end the process for an empty list in a file: it has no type."""
+        typed = [tuple(each) for each in parameters]
+        dynamic = ParameterDescriptor(dynamic_typing=True)
+        return super().declare_parameters(
+            namespace,
+            [(each[0], None, dynamic) if each[1:2] == (None,) else each for each in typed],
+            ignore_override,
+        )
 
     def _set_up(self, load: RuntimeFactory) -> None:
         self._state = "unconfigured"
@@ -403,7 +416,7 @@ class InferenceNode(LifecycleNode):
 
     def _run_calls(self) -> None:
         while self._calls:
-            self._calls.popleft()()
+            guarded(self, self._calls.popleft())()
 
     def _publish_model_info(self) -> None:
         if self._info_publisher is not None:
