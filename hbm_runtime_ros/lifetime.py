@@ -41,27 +41,30 @@ def run_node(name: str, make: Callable[[], Node], args: Sequence[str] | None) ->
         or not work.
     """
     logger = get_logger(name)
-    hurry_with_images()
-    try:
-        rclpy.init(args=None if args is None else list(args))
-    except Exception as error:  # rclpy has no common base for a bad argument and an unreadable file
-        logger.fatal(f"cannot start: {_one_line(error)}")
-        return 1
     node: Node | None = None
     code = 0
     try:
-        node = make()
-        _spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException, Finished):
-        pass
-    except ConfigurationError as error:
-        logger.fatal(f"cannot start: {_one_line(error)}")
-        code = 1
-    except Exception as error:
-        # a signal ends ROS under whatever call is going on, which then fails in its own way
-        if rclpy.ok():
-            logger.fatal(f"cannot go on: {type(error).__name__}: {_one_line(error)}")
+        hurry_with_images()
+        try:
+            rclpy.init(args=None if args is None else list(args))
+        except Exception as error:  # no common base for a bad argument and an unreadable file
+            logger.fatal(f"cannot start: {_one_line(error)}")
+            return 1
+        try:
+            node = make()
+            _spin(node)
+        except (ExternalShutdownException, Finished):
+            pass
+        except ConfigurationError as error:
+            logger.fatal(f"cannot start: {_one_line(error)}")
             code = 1
+        except Exception as error:
+            # a signal ends ROS under whatever call is going on, which then fails in its own way
+            if rclpy.ok():
+                logger.fatal(f"cannot go on: {type(error).__name__}: {_one_line(error)}")
+                code = 1
+    except KeyboardInterrupt:  # may come while another exception is being handled
+        pass
     finally:
         # launch and a terminal both send SIGINT: the second must not interrupt the clean-up, which
         # is bounded

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidHandle
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -37,6 +38,7 @@ from hbm_runtime_ros.model_changes import ModelChanges
 from hbm_runtime_ros.model_info import model_info_list
 from hbm_runtime_ros.model_table import ModelTable
 from hbm_runtime_ros.msg import ModelInfoList, StatisticsList
+from hbm_runtime_ros.node_clock import NodeClock
 from hbm_runtime_ros.served_model import Listener, ModelInput, ServedModel, scheduling_problems
 from hbm_runtime_ros.services import Services
 from hbm_runtime_ros.settings import DiagnosticsSettings, ModelSettings, NodeSettings
@@ -78,6 +80,18 @@ class InferenceNode(LifecycleNode):
             super().destroy_node()
             raise
 
+    def declare_parameters(
+        self, namespace: str, parameters: Any, ignore_override: bool = False
+    ) -> Any:
+        """As rclpy, which would end the process for an empty list in a file: it has no type."""
+        typed = [tuple(each) for each in parameters]
+        dynamic = ParameterDescriptor(dynamic_typing=True)
+        return super().declare_parameters(
+            namespace,
+            [(each[0], None, dynamic) if each[1:2] == (None,) else each for each in typed],
+            ignore_override,
+        )
+
     def _set_up(self, load: RuntimeFactory) -> None:
         self._state = "unconfigured"
         self._settings: NodeSettings | None = None
@@ -89,9 +103,10 @@ class InferenceNode(LifecycleNode):
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._wake_up = self.create_guard_condition(guarded(self, self._run_calls))
         throttle = Throttle(REPORT_PERIOD)
-        self._topics = ImageTopics(self, lambda: self.max_image_bytes, throttle)
+        clock = NodeClock(self)
+        self._topics = ImageTopics(self, clock, lambda: self.max_image_bytes, throttle)
         watch = SubscriberWatch(self, self._subscribe)
-        self._table = ModelTable(self, load, watch, self._listeners_of, self._wake, throttle)
+        self._table = ModelTable(self, clock, load, watch, self._listeners_of, self._wake, throttle)
         self._info_publisher: Publisher | None = None
         self._statistics_publisher: Publisher | None = None
         self._statistics_timer: Timer | None = None
@@ -401,7 +416,7 @@ class InferenceNode(LifecycleNode):
 
     def _run_calls(self) -> None:
         while self._calls:
-            self._calls.popleft()()
+            guarded(self, self._calls.popleft())()
 
     def _publish_model_info(self) -> None:
         if self._info_publisher is not None:

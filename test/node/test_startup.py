@@ -122,6 +122,15 @@ def test_a_parameters_file_that_is_no_yaml_is_refused(start: Callable, tmp_path:
     assert_ended(node, r"broken\.yaml")
 
 
+def test_an_empty_list_in_a_file_is_refused_like_other_bad_values(start: Callable) -> None:
+    values = {"models": ["eye"], "eye": {"file": "a.hbm", "encodings": [], "bpu_cores": []}}
+    node = start("inference_node", values)
+    while "stays unconfigured" not in node.log:
+        assert node.process.poll() is None, node.log
+    assert "'eye.encodings' must be of type list of strings, got None; leave the line" in node.log
+    assert "'eye.bpu_cores' must be of type list of integers, got None" in node.log
+
+
 def assert_ended(node: Any, says: str) -> None:
     """It has ended by itself with exit code 1 and one fatal line that says this."""
     assert node.wait() == 1, node.log
