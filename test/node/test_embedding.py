@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 from binding.simulator_faults import faults
 from binding.simulator_live import count as live_on_accelerator
+from rclpy.executors import MultiThreadedExecutor
+from rclpy.parameter import Parameter
 
 from hbm_runtime import HBMClosedError
 from hbm_runtime_ros.conversions import tensors_to_numpy
+from hbm_runtime_ros.node import InferenceNode
 from hbm_runtime_ros.shared_runtimes import SharedRuntimes
 
 
@@ -157,6 +160,40 @@ def test_a_shared_runtime_that_fails_is_replaced_for_whoever_notices(
     for rig in rigs:
         rig.publish_until_result(make_image(stamp=(900, 0)), "eye")
     assert live_on_accelerator()["models"] <= 2
+
+
+def test_it_works_in_an_executor_of_many_threads(
+    observer: Any, nv12_model: Path, make_image: Callable, parameters: Callable
+) -> None:
+    from hbm_runtime_ros.srv import ChangeModel, Infer
+    from node_rig import InferenceRig
+
+    overrides = parameters(eye=dict(file=nv12_model), ear=dict(file=nv12_model, lazy=True))
+    node = InferenceNode(
+        context=observer.node.context,
+        parameter_overrides=[Parameter(key, value=value) for key, value in overrides.items()],
+    )
+    executor = MultiThreadedExecutor(4, context=observer.node.context)
+    executor.add_node(node)
+    thread = threading.Thread(target=executor.spin, daemon=True)
+    thread.start()
+    try:
+        rig = InferenceRig(observer, ["eye", "ear"], node=node).until_active()
+        for second in range(12):
+            rig.camera.publish(make_image(stamp=(second, 0)))
+            image = make_image(stamp=(second, 1))
+            assert rig.call(Infer, "infer", Infer.Request(model="ear", images=[image])).success
+            assert rig.call(ChangeModel, "reload", ChangeModel.Request(model="eye")).success
+            assert rig.set_parameters(eye__priority=second, ear__lazy=bool(second % 2)) == ""
+        assert rig.change_state("deactivate")
+        assert rig.change_state("activate")
+        rig.until_active()
+        rig.publish_until_result(make_image(stamp=(99, 0)), "ear")
+        assert thread.is_alive()
+    finally:
+        executor.shutdown()
+        thread.join(10)
+        node.destroy_node()
 
 
 def test_destroying_an_active_node_frees_everything(
