@@ -38,6 +38,7 @@ class ModelTable:
     def __init__(
         self,
         node: Node,
+        clock: Callable[[], int],
         factory: RuntimeFactory,
         watch: SubscriberWatch,
         listeners: Callable[[str], Sequence[Listener]],
@@ -48,6 +49,7 @@ class ModelTable:
 
         Args:
             node: That serves them.
+            clock: The node's, nanoseconds.
             factory: Opens model files.
             watch: Makes the publishers.
             listeners: Those of a model, who get its results without ROS.
@@ -55,6 +57,7 @@ class ModelTable:
             throttle: For log lines.
         """
         self._node = node
+        self._clock = clock
         self._factory = factory
         self._watch = watch
         self._listeners = listeners
@@ -205,6 +208,7 @@ class ModelTable:
         profile, _ = publisher_profile(self._node, topics.tensors, settings.tensors_qos)
         served = ServedModel(
             self._node,
+            self._clock,
             settings,
             loaded,
             topics,

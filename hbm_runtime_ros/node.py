@@ -38,6 +38,7 @@ from hbm_runtime_ros.model_changes import ModelChanges
 from hbm_runtime_ros.model_info import model_info_list
 from hbm_runtime_ros.model_table import ModelTable
 from hbm_runtime_ros.msg import ModelInfoList, StatisticsList
+from hbm_runtime_ros.node_clock import NodeClock
 from hbm_runtime_ros.served_model import Listener, ModelInput, ServedModel, scheduling_problems
 from hbm_runtime_ros.services import Services
 from hbm_runtime_ros.settings import DiagnosticsSettings, ModelSettings, NodeSettings
@@ -102,9 +103,10 @@ class InferenceNode(LifecycleNode):
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._wake_up = self.create_guard_condition(guarded(self, self._run_calls))
         throttle = Throttle(REPORT_PERIOD)
-        self._topics = ImageTopics(self, lambda: self.max_image_bytes, throttle)
+        clock = NodeClock(self)
+        self._topics = ImageTopics(self, clock, lambda: self.max_image_bytes, throttle)
         watch = SubscriberWatch(self, self._subscribe)
-        self._table = ModelTable(self, load, watch, self._listeners_of, self._wake, throttle)
+        self._table = ModelTable(self, clock, load, watch, self._listeners_of, self._wake, throttle)
         self._info_publisher: Publisher | None = None
         self._statistics_publisher: Publisher | None = None
         self._statistics_timer: Timer | None = None

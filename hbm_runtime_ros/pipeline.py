@@ -190,15 +190,16 @@ class ModelPipeline(Generic[FrameT]):
                 lost += self._drop_waiting()
         return False
 
-    def offer(self, image_index: int, frame: FrameT) -> None:
+    def offer(self, image_index: int, frame: FrameT, received: int | None = None) -> None:
         """Give the newest frame of one image; returns at once, from any thread.
 
         Args:
             image_index: Which of the model's images, 0 for the first.
             frame: Passed to the steps as it is.
+            received: When it came, nanoseconds of the node's clock; None for now.
         """
         live = self._read_live()
-        received = self._clock()
+        received = self._clock() if received is None else received
         stamp = 0 if self._synchronizer is None else stamp_of(frame)
         now = self._steady()
         lost: list[Any] = []

@@ -175,6 +175,7 @@ class ServedModel:
     def __init__(
         self,
         node: Node,
+        clock: Callable[[], int],
         settings: ModelSettings,
         loaded: LoadedModel,
         topics: Topics,
@@ -186,7 +187,8 @@ class ServedModel:
         """Put it together; nothing runs before the pipeline is started.
 
         Args:
-            node: For its clock and log.
+            node: For its log.
+            clock: The node's, nanoseconds.
             settings: Of the model.
             loaded: What to run.
             topics: Resolved names.
@@ -203,6 +205,9 @@ class ServedModel:
             ModelInput(image.name, topic)
             for image, topic in zip(settings.images, topics.images, strict=True)
         ]
+        names = [image.name for image in settings.images]
+        anchored = settings.sync.policy == "anchor" and settings.sync.anchor in names
+        self._anchor = names.index(settings.sync.anchor) if anchored else 0
         self._loaded: LoadedModel | None = loaded
         self._in_use = loaded
         self._runtime_in_use = loaded.file.runtime
@@ -210,14 +215,13 @@ class ServedModel:
         self._listeners = listeners
         self._throttle = throttle
         self._keeps_results = publisher.qos_profile.durability != DurabilityPolicy.VOLATILE
-        clock = node.get_clock()
         self.pipeline: ModelPipeline[SharedImage] = ModelPipeline(
             settings.name,
             Steps(self._prepare, self._infer, self._deliver, self._recover),
             settings,
             lambda: self.settings.live,
             self._report,
-            lambda: int(clock.now().nanoseconds),
+            clock,
             on_room,
         )
 
@@ -318,7 +322,7 @@ class ServedModel:
         assert isinstance(result.tensors, _Outputs)
         loaded = result.tensors.version
         return TensorList(
-            header=result.frames[0].header,
+            header=result.frames[self._anchor].header,
             model=self.name,
             model_hash=loaded.info.hash,
             sequence=result.sequence,

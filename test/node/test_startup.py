@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -154,3 +156,39 @@ def test_the_log_says_what_computes(serve: Callable, nv12_model: Path) -> None:
     rig = serve(eye=dict(file=nv12_model, priority=3))
     assert "simulated accelerator" in rig.process.log
     assert re.search(r"eye: model 'conv' of .*nv12\.hbm, 12x8, priority 3", rig.process.log)
+
+
+FAILING_NODE = """
+import sys
+from rclpy.node import Node
+from hbm_runtime_ros.lifetime import Finished, run_node
+
+class Failing(Node):
+    def __init__(self):
+        super().__init__("failing")
+        self.calls = 0
+        self.create_timer(0.01, self.call)
+    def call(self):
+        self.calls += 1
+        if self.calls == int(sys.argv[1]):
+            raise Finished
+        raise RuntimeError(f"call {self.calls} failed")
+
+sys.exit(run_node("failing", Failing, []))
+"""
+
+
+@pytest.mark.parametrize(("last_call", "code"), [(5, 0), (1000, 1)])
+def test_a_callback_that_fails_does_not_end_a_process_unless_it_always_does(
+    last_call: int, code: int
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FAILING_NODE, str(last_call)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert "call 4 failed" in done.stderr
+    assert ("[FATAL]" in done.stderr) == (code == 1)
