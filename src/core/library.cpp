@@ -54,12 +54,15 @@ std::shared_ptr<const Library> Library::open(const std::string& folder) {
   library->dnn_ = open_one(folder, "libdnn.so");
   library->resolve();
   library->find_out_chip();
+  // Unloading at the end of a program would race with the libraries' own exit handlers.
+  (void)open_one(folder, "libhbucp.so", RTLD_NOLOAD | RTLD_NODELETE);
+  (void)open_one(folder, "libdnn.so", RTLD_NOLOAD | RTLD_NODELETE);
   return library;
 }
 
-Library::Handle Library::open_one(const std::string& folder, const char* name) {
+Library::Handle Library::open_one(const std::string& folder, const char* name, int flags) {
   const std::string path = folder.empty() ? name : folder + "/" + name;
-  Handle library(::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL));
+  Handle library(::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | flags));
   if (library != nullptr) return library;
   const char* reason = ::dlerror();
   throw Error(ErrorKind::kLibrary, "cannot open " + path + ": " + text_or_empty(reason));

@@ -45,7 +45,7 @@ class Library {
   using Handle = std::unique_ptr<void, Close>;
 
   Library() = default;
-  [[nodiscard]] static Handle open_one(const std::string& folder, const char* name);
+  [[nodiscard]] static Handle open_one(const std::string& folder, const char* name, int flags = 0);
   void resolve();
   void find_out_chip();
 

@@ -106,3 +106,34 @@ for number in range(20):
     command = [sys.executable, "-c", program, model]
     processes = [subprocess.Popen(command, cwd=tmp_path) for _ in range(3)]
     assert [process.wait(100) for process in processes] == [0, 0, 0]
+
+
+STALLED = """
+import sys, threading, time, numpy as np
+from hbm_runtime import HB_HBMRuntime, HBMError
+
+x = np.zeros((1, 4), np.float32)
+rt = HB_HBMRuntime(sys.argv[1])
+rt.run(x)
+
+def run_in_vain():
+    for _ in range(3):
+        try:
+            rt.run(x, timeout=0.2)
+        except HBMError:
+            pass
+
+runner = threading.Thread(target=run_in_vain, daemon=True)
+runner.start()
+time.sleep(0.3)
+closer = threading.Thread(target=rt.close, args=(2,), daemon=True)
+closer.start()
+time.sleep(0.8)
+"""
+
+
+@pytest.mark.parametrize("attempt", range(2))  # it depends on how threads meet at the end
+def test_a_program_ends_well_while_the_accelerator_holds_its_tasks(
+    model: str, run_python: Callable[..., str], attempt: int
+) -> None:
+    run_python(STALLED, model, HBM_SIM_FAULTS="run@2+=stall:600000")
