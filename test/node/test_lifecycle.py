@@ -81,8 +81,9 @@ def test_without_autostart_the_node_waits_and_each_transition_does_its_part(
 
 
 def test_cleanup_gives_back_what_the_accelerator_gave(embed: Callable, nv12_model: Path) -> None:
-    before = live_on_accelerator()
     rig = embed({"autostart": False}, eye=dict(file=nv12_model), other=dict(file=nv12_model))
+    rig.until(lambda: live_on_accelerator()["models"] == 0, "the end of other tests' models")
+    before = live_on_accelerator()
     assert rig.node.trigger_configure() == SUCCESS
     assert live_on_accelerator() != before
     assert rig.node.trigger_cleanup() == SUCCESS
@@ -130,7 +131,7 @@ def test_a_failed_configure_says_all_that_is_wrong_and_can_be_mended(
     for key, line in zip(("eye.file", "ear.model_name", "nose.bpu_cores"), errors, strict=True):
         assert f"parameter '{key}'" in line
     assert rig.state() == "unconfigured"
-    assert live_on_accelerator()["models"] == 0
+    rig.until(lambda: live_on_accelerator()["models"] == 0, "the models' end")
 
     assert rig.set_parameters(eye__file=str(nv12_model)) == ""
     assert rig.set_parameters(ear__model_name="conv", nose__bpu_cores=[1]) == ""
@@ -174,7 +175,7 @@ def test_shutdown_frees_everything_and_is_final(embed: Callable, nv12_model: Pat
     rig = embed(eye=dict(file=nv12_model)).until_active()
     assert rig.change_state("active_shutdown") or rig.change_state("shutdown")
     assert rig.state() == rig.node.lifecycle_state == "finalized"
-    assert live_on_accelerator()["models"] == 0
+    rig.until(lambda: live_on_accelerator()["models"] == 0, "the models' end")
     assert not rig.change_state("configure")
 
 
@@ -206,4 +207,4 @@ def test_a_thousand_cycles_leave_nothing_behind(embed: Callable, nv12_model: Pat
     assert files_after <= files
     # a runtime that stayed would be over 100 kB each time, a publisher some 10
     assert kilobytes_after - kilobytes < 8 * 1024
-    assert live_on_accelerator()["models"] == 0
+    rig.until(lambda: live_on_accelerator()["models"] == 0, "the models' end")
