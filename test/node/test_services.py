@@ -357,3 +357,28 @@ def test_the_end_of_the_process_waits_for_a_model_that_is_being_loaded(
     rig.observer.spin(0.7)
     assert not answer.done()
     assert rig.process.stop() == 0, rig.log  # it would crash under a load that goes on
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "says"),
+    [("cleanup", "configured anew meanwhile"), ("unload", "changed meanwhile")],
+)
+def test_a_reload_that_was_overtaken_is_refused_and_leaves_nothing(
+    embed: Callable, nv12_model: Path, meanwhile: str, says: str
+) -> None:
+    rig = embed(eye=dict(file=nv12_model)).until_active()
+    client = rig.observer.node.create_client(ChangeModel, "/inference_node/reload")
+    rig.until(client.service_is_ready, "the service")
+    with faults("hbDNNInitializeFromFiles@1+=delay:1500"):
+        answer = client.call_async(ChangeModel.Request(model="eye"))
+        rig.observer.spin(0.5)
+        if meanwhile == "unload":
+            assert change(rig, "unload", "eye").success
+        else:
+            assert rig.change_state("deactivate")
+            assert rig.change_state("cleanup")
+        assert not answer.done()
+        rig.until(answer.done, "the answer")
+    assert not answer.result().success
+    assert says in answer.result().message
+    rig.until(lambda: live_on_accelerator()["models"] == 0, "the end of what was loaded")
