@@ -21,7 +21,8 @@ HERE = Path(__file__).parent
 # (rclpy 3.3, launch 1.0, launch_ros 0.19). Before another name joins: look there.
 NAMES_OF_HUMBLE = {
     "launch": "Action LaunchContext LaunchDescription",
-    "launch.actions": "DeclareLaunchArgument LogInfo OpaqueFunction SetEnvironmentVariable Shutdown",
+    "launch.actions": "DeclareLaunchArgument LogInfo OpaqueFunction SetEnvironmentVariable "
+    "Shutdown",
     "launch.substitutions": "EnvironmentVariable LaunchConfiguration PathJoinSubstitution",
     "launch_ros.actions": "Node",
     "launch_ros.parameter_descriptions": "ParameterValue",
