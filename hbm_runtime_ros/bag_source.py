@@ -165,7 +165,7 @@ class Bag:
                 content = self._mcap.stream(io.BytesIO(self._mcap.unpack(record)), skip_magic=True)
                 try:
                     yield from content
-                except self._mcap.EndOfFile:
+                except self._mcap.too_early:
                     continue  # a chunk has no other end
 
     @contextmanager
@@ -175,12 +175,12 @@ class Bag:
                 yield _BoundedFile(file)
         except ImageSourceError:
             raise
-        except (self._mcap.EndOfFile, EOFError) as error:
+        except self._mcap.too_early as error:
             raise ImageSourceError(
                 f"'{self._path}' ends too early; `mcap recover` may save it"
             ) from error
         # what the library and its decompressors raise for what a broken file says
-        except (*self._mcap.errors, OSError, ValueError, OverflowError, RuntimeError) as error:
+        except self._mcap.errors as error:
             raise ImageSourceError(
                 f"'{self._path}' is not an MCAP file that can be read: {_one_line(error)}"
             ) from error
@@ -221,16 +221,15 @@ class _Mcap:
             from mcap import exceptions, reader, records, stream_reader
         except ImportError as error:
             raise ImageSourceError(
-                f"playing a bag needs the Python package mcap: pip install mcap ({error})"
+                f"playing a bag needs the Python package mcap: pip install 'mcap>=1.2.1' ({error})"
             ) from error
         self.magic = b"\x89MCAP0\r\n"
         self.reader: Any = reader
         self.records: Any = records
-        self.EndOfFile: type[Exception] = exceptions.EndOfFile
+        self.too_early: tuple[type[Exception], ...] = (exceptions.EndOfFile, EOFError)
         self.errors: tuple[type[Exception], ...] = (
-            exceptions.McapError,
-            struct.error,
-            zstandard.ZstdError,
+            *(exceptions.McapError, zstandard.ZstdError, struct.error),
+            *(OSError, OverflowError, RuntimeError, ValueError),
         )
         self._stream_reader: Any = stream_reader.StreamReader
         self._zstd: Any = zstandard.ZstdDecompressor

@@ -29,6 +29,8 @@ def guarded(node: Node, callback: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return callback(*arguments)
         except Exception:
+            if not node.context.ok():
+                return None  # a signal has ended ROS under it
             name = getattr(callback, "__qualname__", repr(callback))
             node.get_logger().error(
                 f"a defect of the node, please report it: {name} raised\n{traceback.format_exc()}",

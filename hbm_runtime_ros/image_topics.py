@@ -75,12 +75,14 @@ class _ImageTopic:
         key: _Key,
         routes: tuple[_Route, ...],
         profile: QoSProfile,
+        clock: Callable[[], int],
         max_bytes: Callable[[], int],
         throttle: Throttle,
     ) -> None:
         self.key = key
         self.routes = routes
         self._node = node
+        self._clock = clock
         self._max_bytes = max_bytes
         self._throttle = throttle
         # groups remember their entities for ever: this one goes with the subscription
@@ -115,11 +117,11 @@ class _ImageTopic:
     def _on_image(self, msg: Image | CompressedImage) -> None:
         image = SharedImage(msg, self._max_bytes())
         stamp = msg.header.stamp
-        now = self._node.get_clock().now().nanoseconds
-        age = now / 1e9 - stamp.sec - stamp.nanosec / 1e9
+        received = self._clock()
+        age = received / 1e9 - stamp.sec - stamp.nanosec / 1e9
         for model, index in self.routes:
             model.inputs[index].count(age)
-            model.pipeline.offer(index, image)
+            model.pipeline.offer(index, image, received)
 
     def _on_message_lost(self, event: Any) -> None:
         for model, index in self.routes:
@@ -152,15 +154,23 @@ class _ImageTopic:
 class ImageTopics:
     """The subscriptions of a node; for the thread that changes the node's structure."""
 
-    def __init__(self, node: Node, max_bytes: Callable[[], int], throttle: Throttle) -> None:
+    def __init__(
+        self,
+        node: Node,
+        clock: Callable[[], int],
+        max_bytes: Callable[[], int],
+        throttle: Throttle,
+    ) -> None:
         """Start without any.
 
         Args:
             node: That subscribes.
+            clock: The node's, nanoseconds.
             max_bytes: Of an image's data, asked for each image.
             throttle: For log lines.
         """
         self._node = node
+        self._clock = clock
         self._max_bytes = max_bytes
         self._throttle = throttle
         self._topics: dict[_Key, _ImageTopic] = {}
@@ -190,7 +200,13 @@ class ImageTopics:
             else:
                 profile, _ = subscription_profile(self._node, key.topic, key.qos)
                 self._topics[key] = _ImageTopic(
-                    self._node, key, tuple(routes), profile, self._max_bytes, self._throttle
+                    self._node,
+                    key,
+                    tuple(routes),
+                    profile,
+                    self._clock,
+                    self._max_bytes,
+                    self._throttle,
                 )
 
 

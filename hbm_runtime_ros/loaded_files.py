@@ -40,6 +40,7 @@ class LoadedFile:
         self._load = load
         self._how: dict[str, Any] = {"library": library} if library else {}
         self._renewing = threading.Lock()
+        self._swapping = threading.Lock()  # never held while anything is done
         self._closed = False
         self._runtime = load(path, **self._how)
         self._hashes = content_hashes(self._runtime)
@@ -75,19 +76,26 @@ class LoadedFile:
                 raise HBMModelError(
                     f"{self.path} is another file than the one that was loaded; call ~/reload"
                 )
-            self._runtime = fresh
+            with self._swapping:
+                late = self._closed  # then nobody wants the new one
+                if not late:
+                    self._runtime = fresh
         finally:
             self._renewing.release()
-        _close_in_background(self._load, broken)
+        _close_in_background(self._load, fresh if late else broken)
 
-    def close(self) -> threading.Thread:
+    def close(self, before: Callable[[], None] = lambda: None) -> threading.Thread:
         """Start to free the runtime.
+
+        Args:
+            before: Called by the thread first; bounded in time.
 
         Returns:
             The thread that does so, to be joined by whoever wants to know.
         """
-        self._closed = True
-        return _close_in_background(self._load, self._runtime)
+        with self._swapping:
+            self._closed = True
+        return _close_in_background(self._load, self._runtime, before)
 
 
 def close_files(files: Iterable[LoadedFile], timeout: float = 2 * CLOSE_TIMEOUT) -> bool:
@@ -107,8 +115,11 @@ def close_files(files: Iterable[LoadedFile], timeout: float = 2 * CLOSE_TIMEOUT)
     return not any(thread.is_alive() for thread in threads)
 
 
-def _close_in_background(load: RuntimeFactory, runtime: HB_HBMRuntime) -> threading.Thread:
+def _close_in_background(
+    load: RuntimeFactory, runtime: HB_HBMRuntime, before: Callable[[], None] = lambda: None
+) -> threading.Thread:
     def close() -> None:
+        before()
         give_back = getattr(load, "give_back", None)
         if give_back:
             give_back(runtime, CLOSE_TIMEOUT)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from hbm_runtime_ros.model_table import ModelTable
 
 Completion = Callable[[], str]
+
+PATIENCE = 60.0  # seconds that a change waits for those before it
 
 
 class Refused(Exception):
@@ -43,6 +46,8 @@ class ModelChanges:
         self._table = table
         self._state = state
         self._changed = changed
+        # from the loading, in one thread, until its completion in another
+        self._replacing = threading.Lock()
 
     def load(self, name: str) -> Completion:
         """Load a model that was unloaded.
@@ -147,7 +152,27 @@ class ModelChanges:
         return found
 
     def _replace(self, models: Sequence[ServedModel], fresh: bool = False) -> Completion:
-        """Load models, each file once, and return what puts them in their places."""
+        """Load models, each file once, and return what puts them in their places.
+
+        One such change at a time: each holds a second copy of its models.
+        """
+        if not self._replacing.acquire(timeout=PATIENCE):
+            raise Refused("another model has been loading for too long; try again")
+        try:
+            put = self._load(models, fresh)
+        except BaseException:
+            self._replacing.release()
+            raise
+
+        def complete() -> str:
+            try:
+                return put()
+            finally:
+                self._replacing.release()
+
+        return complete
+
+    def _load(self, models: Sequence[ServedModel], fresh: bool) -> Completion:
         before = _files_of(models)
         files: dict[str, LoadedFile] = {}
         if not fresh:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from hbm_runtime import HBMError
 from hbm_runtime_ros.configuration import ConfigurationError, Problem
 from hbm_runtime_ros.image_topics import publisher_profile, subscription_profile, topic_of
-from hbm_runtime_ros.loaded_files import LoadedFile, RuntimeFactory, close_files
+from hbm_runtime_ros.loaded_files import CLOSE_TIMEOUT, LoadedFile, RuntimeFactory, close_files
 from hbm_runtime_ros.model_info import Topics
 from hbm_runtime_ros.served_model import Listener, LoadedModel, ServedModel, load_model
 from hbm_runtime_ros.settings import ImageSettings, ModelSettings, NodeSettings
@@ -37,6 +38,7 @@ class ModelTable:
     def __init__(
         self,
         node: Node,
+        clock: Callable[[], int],
         factory: RuntimeFactory,
         watch: SubscriberWatch,
         listeners: Callable[[str], Sequence[Listener]],
@@ -47,6 +49,7 @@ class ModelTable:
 
         Args:
             node: That serves them.
+            clock: The node's, nanoseconds.
             factory: Opens model files.
             watch: Makes the publishers.
             listeners: Those of a model, who get its results without ROS.
@@ -54,6 +57,7 @@ class ModelTable:
             throttle: For log lines.
         """
         self._node = node
+        self._clock = clock
         self._factory = factory
         self._watch = watch
         self._listeners = listeners
@@ -113,9 +117,17 @@ class ModelTable:
         return list(dict.fromkeys(files))
 
     def close_unused(self, file: LoadedFile) -> None:
-        """Free a file in the background unless a model uses it."""
-        if file not in self.files():
-            file.close()
+        """Free a file in the background unless a model uses it; frames under way end first."""
+        if file in self.files():
+            return
+        models = [model for model in self.models if model.settings.file == file.path]
+
+        def let_turns_end() -> None:
+            until = time.monotonic() + CLOSE_TIMEOUT
+            for model in models:
+                model.pipeline.wait_for_turn(until - time.monotonic())
+
+        file.close(let_turns_end)
 
     def start(self) -> None:
         """Let the loaded models work."""
@@ -135,16 +147,21 @@ class ModelTable:
         """
         if len(self.models) == 1:
             return self.models[0].pipeline.stop(timeout, drain)
+        stopped: list[ServedModel] = []
+
+        def stop(model: ServedModel) -> None:
+            if model.pipeline.stop(timeout, drain):
+                stopped.append(model)
+
         # side by side: each may use all the time
         threads = [
-            threading.Thread(target=model.pipeline.stop, args=(timeout, drain), daemon=True)
-            for model in self.models
+            threading.Thread(target=stop, args=(model,), daemon=True) for model in self.models
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(timeout + STOP_GRACE)
-        return not any(thread.is_alive() for thread in threads)
+        return len(stopped) == len(threads)
 
     def clear(self, timeout: float) -> bool:
         """Free everything; the models must be stopped.
@@ -191,6 +208,7 @@ class ModelTable:
         profile, _ = publisher_profile(self._node, topics.tensors, settings.tensors_qos)
         served = ServedModel(
             self._node,
+            self._clock,
             settings,
             loaded,
             topics,

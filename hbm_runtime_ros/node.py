@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidHandle
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -37,6 +38,7 @@ from hbm_runtime_ros.model_changes import ModelChanges
 from hbm_runtime_ros.model_info import model_info_list
 from hbm_runtime_ros.model_table import ModelTable
 from hbm_runtime_ros.msg import ModelInfoList, StatisticsList
+from hbm_runtime_ros.node_clock import NodeClock
 from hbm_runtime_ros.served_model import Listener, ModelInput, ServedModel, scheduling_problems
 from hbm_runtime_ros.services import Services
 from hbm_runtime_ros.settings import DiagnosticsSettings, ModelSettings, NodeSettings
@@ -78,6 +80,18 @@ class InferenceNode(LifecycleNode):
             super().destroy_node()
             raise
 
+    def declare_parameters(
+        self, namespace: str, parameters: Any, ignore_override: bool = False
+    ) -> Any:
+        """As rclpy, which would end the process for an empty list in a file: it has no type."""
+        typed = [tuple(each) for each in parameters]
+        dynamic = ParameterDescriptor(dynamic_typing=True)
+        return super().declare_parameters(
+            namespace,
+            [(each[0], None, dynamic) if each[1:2] == (None,) else each for each in typed],
+            ignore_override,
+        )
+
     def _set_up(self, load: RuntimeFactory) -> None:
         self._state = "unconfigured"
         self._settings: NodeSettings | None = None
@@ -89,9 +103,10 @@ class InferenceNode(LifecycleNode):
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._wake_up = self.create_guard_condition(guarded(self, self._run_calls))
         throttle = Throttle(REPORT_PERIOD)
-        self._topics = ImageTopics(self, lambda: self.max_image_bytes, throttle)
+        clock = NodeClock(self)
+        self._topics = ImageTopics(self, clock, lambda: self.max_image_bytes, throttle)
         watch = SubscriberWatch(self, self._subscribe)
-        self._table = ModelTable(self, load, watch, self._listeners_of, self._wake, throttle)
+        self._table = ModelTable(self, clock, load, watch, self._listeners_of, self._wake, throttle)
         self._info_publisher: Publisher | None = None
         self._statistics_publisher: Publisher | None = None
         self._statistics_timer: Timer | None = None
@@ -195,14 +210,15 @@ class InferenceNode(LifecycleNode):
         """End all work and free the models, whatever the state; for the end of the node.
 
         Args:
-            timeout: Seconds for running inferences, and as many for closing runtimes.
+            timeout: Seconds for running inferences, as many for closing runtimes and as many for
+                models that a service loads.
 
         Returns:
-            False if an inference was still running then.
+            False if an inference was still running then, or a model being loaded.
         """
         ended = self._free(timeout, drain=False)
         self._state = "finalized"
-        return ended
+        return self._offered.wait(timeout) and ended
 
     def destroy_node(self) -> None:
         """End all work, then destroy the node."""
@@ -216,9 +232,10 @@ class InferenceNode(LifecycleNode):
         except ConfigurationError as error:
             self._not_configured(error.problems)
         except Exception as error:
-            self.get_logger().error(traceback.format_exc())
-            text = f"{type(error).__name__}: {error}"
-            self._not_configured((Problem("configure", f"failed: {text}"),))
+            if self.context.ok():  # else a signal has ended ROS under it
+                self.get_logger().error(traceback.format_exc())
+                text = f"{type(error).__name__}: {error}"
+                self._not_configured((Problem("configure", f"failed: {text}"),))
         else:
             self._state = "inactive"
             return TransitionCallbackReturn.SUCCESS
@@ -280,7 +297,8 @@ class InferenceNode(LifecycleNode):
         try:
             work()
         except Exception:
-            self.get_logger().error(f"cannot {name}:\n{traceback.format_exc()}")
+            if self.context.ok():
+                self.get_logger().error(f"cannot {name}:\n{traceback.format_exc()}")
             return TransitionCallbackReturn.ERROR
         return TransitionCallbackReturn.SUCCESS
 
@@ -401,7 +419,7 @@ class InferenceNode(LifecycleNode):
 
     def _run_calls(self) -> None:
         while self._calls:
-            self._calls.popleft()()
+            guarded(self, self._calls.popleft())()
 
     def _publish_model_info(self) -> None:
         if self._info_publisher is not None:
@@ -461,9 +479,10 @@ class InferenceNode(LifecycleNode):
                 return change_state(request, response)
             except Exception as error:
                 name = request.transition.label or request.transition.id
-                self.get_logger().warning(
-                    f"no transition {name} from {self._state}: {' '.join(str(error).split())}"
-                )
+                if self.context.ok():
+                    self.get_logger().warning(
+                        f"no transition {name} from {self._state}: {' '.join(str(error).split())}"
+                    )
                 return ChangeState.Response(success=False)
 
         service.callback = callback

@@ -173,6 +173,9 @@ class ParameterSpec:
     def _hint(self, value: Any) -> str:
         """How to write what was probably meant."""
         given = type_of(value)
+        if value is None:  # what ROS makes of an empty list
+            text = self.type is ParameterType.STRING_ARRAY
+            return "; leave the line out" + (', or write [""] for no strings' if text else "")
         if self.type is ParameterType.DOUBLE and given is ParameterType.INTEGER:
             return f"; write {float(value)!r}"
         if self.type is ParameterType.INTEGER and isinstance(value, float) and value.is_integer():

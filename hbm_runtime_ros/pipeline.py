@@ -35,6 +35,8 @@ __all__ = [
 RECOVERED = "recovered"
 NOT_RECOVERED = "not_recovered"
 
+TURN_POLL = 0.002  # seconds between two looks at whether a turn has ended
+
 
 def _no_room_wanted() -> None:
     """Nobody waits for room."""
@@ -117,6 +119,7 @@ class ModelPipeline(Generic[FrameT]):
         self._room_wanted = False
         self._running = 0
         self._busy_since: float | None = None
+        self._turns = 0
         self._recovering = False
         self._last_result: float | None = None
         self._last_error = ("", "")
@@ -187,15 +190,16 @@ class ModelPipeline(Generic[FrameT]):
                 lost += self._drop_waiting()
         return False
 
-    def offer(self, image_index: int, frame: FrameT) -> None:
+    def offer(self, image_index: int, frame: FrameT, received: int | None = None) -> None:
         """Give the newest frame of one image; returns at once, from any thread.
 
         Args:
             image_index: Which of the model's images, 0 for the first.
             frame: Passed to the steps as it is.
+            received: When it came, nanoseconds of the node's clock; None for now.
         """
         live = self._read_live()
-        received = self._clock()
+        received = self._clock() if received is None else received
         stamp = 0 if self._synchronizer is None else stamp_of(frame)
         now = self._steady()
         lost: list[Any] = []
@@ -272,6 +276,24 @@ class ModelPipeline(Generic[FrameT]):
             reasons.TIMEOUT,
             f"no result of model '{self._name}' within {timeout:g} s, waiting for it included",
         )
+
+    def wait_for_turn(self, timeout: float) -> bool:
+        """Wait for the end of the turn that is under way; from any other thread.
+
+        Args:
+            timeout: Seconds.
+
+        Returns:
+            False if it was still under way then.
+        """
+        end = self._steady() + timeout
+        with self._changed:
+            turn, busy = self._turns, self._busy_since is not None
+        while busy and self._steady() < end:
+            time.sleep(min(TURN_POLL, max(0.0, end - self._steady())))
+            with self._changed:
+                busy = self._busy_since is not None and self._turns == turn
+        return not busy
 
     def snapshot(self) -> CounterSnapshot:
         """Read the counters at one moment; from any thread, never waits."""
@@ -406,6 +428,7 @@ class ModelPipeline(Generic[FrameT]):
                 self._worker_left = True
                 return False
             self._running = int(task is not None)
+            self._turns += 1
             self._busy_since = began
             room = self._has_room_again(live, began)
         del lost

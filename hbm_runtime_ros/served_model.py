@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from rclpy.qos import DurabilityPolicy
 
 from hbm_runtime import HB_HBMRuntime, HBMError
+from hbm_runtime_ros import reasons
 from hbm_runtime_ros.configuration import ConfigurationError, Problem
 from hbm_runtime_ros.conversions import array_to_tensor, time_msg, transform_to_msg
 from hbm_runtime_ros.loaded_files import LoadedFile
 from hbm_runtime_ros.model_info import Topics, model_info, set_live
 from hbm_runtime_ros.msg import InputImage, ModelInfo, TensorList
-from hbm_runtime_ros.pipeline import RECOVERED, ModelPipeline, Result, Steps
+from hbm_runtime_ros.pipeline import RECOVERED, ModelPipeline, Rejected, Result, Steps
 from hbm_runtime_ros.preprocessing import (
     InputSpec,
     ModelInputs,
@@ -56,6 +57,14 @@ class LoadedModel:
     preprocessor: Preprocessor
     info: ModelInfo
     output_types: Mapping[str, int]
+
+
+class _Outputs(dict[str, "NDArray[np.generic]"]):
+    """Output arrays by name, and the version of the model that they are from."""
+
+    def __init__(self, tensors: Tensors, version: LoadedModel) -> None:
+        super().__init__(tensors)
+        self.version = version
 
 
 def load_model(
@@ -166,6 +175,7 @@ class ServedModel:
     def __init__(
         self,
         node: Node,
+        clock: Callable[[], int],
         settings: ModelSettings,
         loaded: LoadedModel,
         topics: Topics,
@@ -177,7 +187,8 @@ class ServedModel:
         """Put it together; nothing runs before the pipeline is started.
 
         Args:
-            node: For its clock and log.
+            node: For its log.
+            clock: The node's, nanoseconds.
             settings: Of the model.
             loaded: What to run.
             topics: Resolved names.
@@ -194,6 +205,9 @@ class ServedModel:
             ModelInput(image.name, topic)
             for image, topic in zip(settings.images, topics.images, strict=True)
         ]
+        names = [image.name for image in settings.images]
+        anchored = settings.sync.policy == "anchor" and settings.sync.anchor in names
+        self._anchor = names.index(settings.sync.anchor) if anchored else 0
         self._loaded: LoadedModel | None = loaded
         self._in_use = loaded
         self._runtime_in_use = loaded.file.runtime
@@ -201,14 +215,13 @@ class ServedModel:
         self._listeners = listeners
         self._throttle = throttle
         self._keeps_results = publisher.qos_profile.durability != DurabilityPolicy.VOLATILE
-        clock = node.get_clock()
         self.pipeline: ModelPipeline[SharedImage] = ModelPipeline(
             settings.name,
             Steps(self._prepare, self._infer, self._deliver, self._recover),
             settings,
             lambda: self.settings.live,
             self._report,
-            lambda: int(clock.now().nanoseconds),
+            clock,
             on_room,
         )
 
@@ -267,13 +280,13 @@ class ServedModel:
         # all steps of one frame use the same version: this is read once
         loaded = self._loaded
         if loaded is None:
-            raise HBMError(f"model '{self.name}' is not loaded")
+            raise Rejected(reasons.STOPPED, f"model '{self.name}' is not loaded")
         self._in_use = loaded
         return loaded.preprocessor(frames)
 
     def _infer(
         self, inputs: Tensors, live: LiveSettings, timeout: float, custom_id: int | None
-    ) -> dict[str, NDArray[np.generic]]:
+    ) -> _Outputs:
         model, runtime = self._in_use.model, self._in_use.file.runtime
         self._runtime_in_use = runtime
         # two entries of `models` may share a runtime: each says its own scheduling
@@ -285,8 +298,7 @@ class ServedModel:
             device_id={model: self.settings.device_id},
             timeout=timeout,
         )
-        results: dict[str, NDArray[np.generic]] = outputs[model]
-        return results
+        return _Outputs(outputs[model], self._in_use)
 
     def _deliver(self, result: ImageResult) -> None:
         for listener in self._listeners():
@@ -306,9 +318,11 @@ class ServedModel:
         Returns:
             The message, with copies of the tensors.
         """
-        loaded = self._in_use
+        # not what is in use now: the model may have been loaded anew since
+        assert isinstance(result.tensors, _Outputs)
+        loaded = result.tensors.version
         return TensorList(
-            header=result.frames[0].header,
+            header=result.frames[self._anchor].header,
             model=self.name,
             model_hash=loaded.info.hash,
             sequence=result.sequence,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.exceptions import InvalidHandle
 from rclpy.task import Future
 
 from hbm_runtime_ros import qos
@@ -42,6 +44,7 @@ class Services:
         """
         self._node = node
         self._inferences = threading.BoundedSemaphore(MAX_INFERENCES)
+        self._threads: set[threading.Thread] = set()
         # a callback that awaits keeps other groups' turns: this one has none
         group = ReentrantCallbackGroup()
 
@@ -56,6 +59,20 @@ class Services:
         offer(ChangeModel, "reload", self._change(changes.reload))
         offer(ChangeModel, "reset_stats", self._change(changes.reset))
         offer(Infer, "infer", self._infer)
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for what was begun outside of the executor, such as the loading of a model.
+
+        Args:
+            timeout: Seconds.
+
+        Returns:
+            False if something was still going on then.
+        """
+        until = time.monotonic() + timeout
+        for thread in tuple(self._threads):
+            thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in tuple(self._threads))
 
     def _list_models(
         self, request: ListModels.Request, response: ListModels.Response
@@ -168,11 +185,19 @@ class Services:
                 future.set_exception(error)
             else:
                 future.set_result(result)
+            self._threads.discard(threading.current_thread())
             executor = self._node.executor
             if executor is not None:
-                executor.wake()  # it looks after waiting callbacks only when something happens
+                with contextlib.suppress(InvalidHandle):  # it has been shut down
+                    executor.wake()  # it looks after waiting callbacks only when something happens
 
-        threading.Thread(target=run, name="hbm-service", daemon=True).start()
+        thread = threading.Thread(target=run, name="hbm-service", daemon=True)
+        self._threads.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:  # the system gives no more threads
+            self._threads.discard(thread)
+            raise
         return future
 
     def _in_turn(self, work: Callable[[], Any]) -> Future:

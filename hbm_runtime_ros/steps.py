@@ -52,7 +52,7 @@ class Steps(Generic[FrameT]):
 
     Attributes:
         prepare: (frames in the order of the model's images) to input tensors; raises ImageError
-            for a frame that cannot be used.
+            for a frame that cannot be used, Rejected for one that is not wanted any more.
         infer: (input tensors, live settings, seconds it may take, custom_id or None) to output
             tensors; bounded in time; raises HBMTimeoutError for the time, HBMInputError for what
             another try would not mend, another HBMError for what a new runtime might mend.

@@ -23,7 +23,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
-from hbm_runtime.image import ImageError, NV12Frame, nv12_to_bgr
+from hbm_runtime.image import ImageError, frame_to_bgr
 from hbm_runtime_ros import qos
 from hbm_runtime_ros.conversions import (
     bytes_to_field,
@@ -176,8 +176,7 @@ def draw_boxes(image: NDArray[np.uint8], boxes: Sequence[TextBox]) -> NDArray[np
 
 
 def _bgr(msg: Image) -> NDArray[np.uint8]:
-    frame = image_to_frame(msg)
-    return nv12_to_bgr(frame) if isinstance(frame, NV12Frame) else frame
+    return frame_to_bgr(image_to_frame(msg))
 
 
 def _overlay_message(image: Image, overlay: NDArray[np.uint8]) -> Image:

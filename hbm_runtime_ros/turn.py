@@ -207,6 +207,8 @@ class Turn(Generic[FrameT]):
             )
         except Failed:
             raise
+        except Rejected as error:
+            raise Failed(error.reason, error.text, expected=True) from error
         except ImageError as error:
             raise Failed(error.fault.value, str(error)) from error
         except HBMInputError as error:

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from launch.actions import DeclareLaunchArgument
 
 from hbm_runtime_ros import launch_parts
@@ -15,6 +18,12 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             DeclareLaunchArgument(
+                "model",
+                default_value="",
+                description="Path of a model file to run on each of `cameras`; empty: params_file "
+                "says it all",
+            ),
+            DeclareLaunchArgument(
                 "cameras",
                 default_value="left,right",
                 description="Namespaces of the cameras, which publish <camera>/<image_topic>",
@@ -26,28 +35,22 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument(
                 "nodes",
-                default_value="per_camera",
-                description="per_camera: a node in each camera's namespace, with params_file, so "
-                "that one that fails leaves the others alone; one: one node that serves `model` "
-                "once per camera and loads it once",
-                choices=["per_camera", "one"],
+                default_value="one",
+                description="one: one node for all cameras, which loads a file once; per_camera: a "
+                "node in each camera's namespace, so that one that dies leaves the others alone",
+                choices=["one", "per_camera"],
             ),
             DeclareLaunchArgument(
                 "params_file",
-                default_value=launch_parts.config_file("multi_camera.yaml"),
-                description="per_camera: YAML file with the parameters of each node",
-            ),
-            DeclareLaunchArgument(
-                "model",
                 default_value="",
-                description="one: path of the model file; per_camera: in place of the file of the "
-                "model `camera` in params_file",
+                description="YAML file with the parameters of each node; empty: "
+                "config/multi_camera.yaml of this package where no model is given",
             ),
             DeclareLaunchArgument(
                 "priorities",
                 default_value="",
-                description="one: integers from 0 to 255, one for all cameras or one for each, "
-                "e.g. 200,10; the highest waiting image runs first",
+                description="With `model`: integers from 0 to 255, one for all cameras or one for "
+                "each, e.g. 200,10; the highest waiting image runs first",
             ),
             DeclareLaunchArgument(
                 "node_name",
@@ -68,40 +71,58 @@ def _nodes(context: LaunchContext) -> list[Action]:
             "launch argument 'cameras' must be different names, e.g. left,right, got "
             f"{read(context, 'cameras')!r}"
         )
-    one = read(context, "nodes") == "one"
-    return _one_node(context, cameras) if one else _node_per_camera(context, cameras)
-
-
-def _node_per_camera(context: LaunchContext, cameras: list[str]) -> list[Action]:
-    model = read(context, "model")
-    return [
-        launch_parts.inference_node(
-            context,
-            read(context, "node_name"),
-            [read(context, "params_file"), {"camera.file": model} if model else {}],
-            namespace=camera,
-            remappings=[("image_raw", read(context, "image_topic"))],
-        )
-        for camera in cameras
-    ]
-
-
-def _one_node(context: LaunchContext, cameras: list[str]) -> list[Action]:
-    model = read(context, "model")
-    if not model:
-        raise LaunchArgumentError("nodes:=one needs the launch argument 'model', a model file")
     priorities = launch_parts.read_numbers(context, "priorities", int) or [0]
-    if len(priorities) not in (1, len(cameras)):
+    if len(priorities) == 1:
+        priorities *= len(cameras)
+    if len(priorities) != len(cameras):
         raise LaunchArgumentError(
             f"launch argument 'priorities' must be one or {len(cameras)} integers, got "
             f"{len(priorities)}"
         )
-    names = [camera.strip("/").replace("/", "_") for camera in cameras]
-    parameters: dict[str, launch_parts.ParameterTypes] = {"models": names}
-    if len(priorities) == 1:
-        priorities *= len(cameras)
-    for name, camera, priority in zip(names, cameras, priorities, strict=True):
-        parameters[f"{name}.file"] = model
-        parameters[f"{name}.image_topic"] = f"{camera}/{read(context, 'image_topic')}"
-        parameters[f"{name}.priority"] = priority
-    return [launch_parts.inference_node(context, read(context, "node_name"), [parameters])]
+    one = read(context, "nodes") == "one"
+    by_camera = dict(zip(cameras, priorities, strict=True))
+    return [_one_node(context, by_camera)] if one else _node_per_camera(context, by_camera)
+
+
+def _one_node(context: LaunchContext, priorities: Mapping[str, int]) -> Action:
+    topic = read(context, "image_topic")
+    # names of models are parts of parameters' names: no slashes
+    models = {camera.strip("/").replace("/", "_"): camera for camera in priorities}
+    chosen = {"models": list(models)}
+    for name, camera in models.items():
+        chosen |= _model(context, name, f"{camera}/{topic}", priorities[camera])
+    return launch_parts.inference_node(
+        context, read(context, "node_name"), _parameters(context, chosen)
+    )
+
+
+def _node_per_camera(context: LaunchContext, priorities: Mapping[str, int]) -> list[Action]:
+    topic = read(context, "image_topic")
+    return [
+        launch_parts.inference_node(
+            context,
+            read(context, "node_name"),
+            _parameters(
+                context, {"models": ["camera"], **_model(context, "camera", topic, priority)}
+            ),
+            namespace=camera,
+            remappings=[("image_raw", topic)],
+        )
+        for camera, priority in priorities.items()
+    ]
+
+
+def _model(context: LaunchContext, name: str, topic: str, priority: int) -> dict[str, Any]:
+    return {
+        f"{name}.file": read(context, "model"),
+        f"{name}.image_topic": topic,
+        f"{name}.priority": priority,
+    }
+
+
+def _parameters(context: LaunchContext, chosen: dict[str, Any]) -> list[str | dict[str, Any]]:
+    """The file and what is chosen by arguments; one of them at least."""
+    file = read(context, "params_file")
+    if not read(context, "model"):
+        return [file or launch_parts.config_file("multi_camera.yaml")]
+    return [file, chosen] if file else [chosen]

@@ -9,6 +9,8 @@ from hbm_runtime_ros import launch_parts
 from hbm_runtime_ros.launch_parts import read
 from launch import Action, LaunchContext, LaunchDescription
 
+IMAGE_TOPICS = ("image_raw", "/camera/image_raw")
+
 
 def generate_launch_description() -> LaunchDescription:
     """Describe it; `ros2 launch hbm_runtime_ros multi_model.launch.py --show-args` lists this."""
@@ -27,8 +29,9 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument(
                 "image_topic",
-                default_value="image_raw",
-                description="Topic for the models whose image_topic is the default, image_raw",
+                default_value="",
+                description="Topic in place of image_raw and of /camera/image_raw, which "
+                "config/multi_model.yaml has; empty: as params_file says",
             ),
             DeclareLaunchArgument(
                 "node_name",
@@ -44,6 +47,7 @@ def generate_launch_description() -> LaunchDescription:
 
 def _nodes(context: LaunchContext) -> list[Action]:
     files = launch_parts.read_assignments(context, "files")
+    topic = read(context, "image_topic")
     return [
         launch_parts.inference_node(
             context,
@@ -52,6 +56,6 @@ def _nodes(context: LaunchContext) -> list[Action]:
                 read(context, "params_file"),
                 {f"{model}.file": path for model, path in files.items()},
             ],
-            remappings=[("image_raw", read(context, "image_topic"))],
+            remappings=[(name, topic) for name in IMAGE_TOPICS] if topic else [],
         )
     ]

@@ -18,13 +18,13 @@ from sensor_msgs.msg import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from hbm_runtime_ros.msg import Tensor, TensorList
-from hbm_runtime_ros.shared_image import SharedImage
 
 from bench.node_models import CHANNELS, SIDE, STRIDE
 from hbm_runtime_ros import qos
 from hbm_runtime_ros.conversions import array_to_tensor, time_msg
 from hbm_runtime_ros.preprocessing import InputSpec, make_preprocessor
 from hbm_runtime_ros.settings import ImageSettings
+from hbm_runtime_ros.shared_image import SharedImage
 
 INPUTS = (
     InputSpec("x_y", (1, SIDE, SIDE, 1), "U8"),

@@ -35,6 +35,7 @@ MAX_BYTES = 1 << 20  # of an image, so that a good part of the messages is too l
 RUN_EVERY = 2  # inputs that are made for one that the model is run on
 # Memory that this process may take at most, MiB: room for everything but a decompressed bomb.
 MEMORY_LIMIT_MB = 1500
+SMALL = NormalizeSettings((127.0,), (0.25,))  # what int8 holds, too
 KINDS = {"image": Image, "compressed": CompressedImage}
 
 
@@ -79,14 +80,20 @@ def main() -> int:
                 arguments.folder.mkdir(parents=True, exist_ok=True)
                 find.write_bytes(serialize_message(msg))
             text = f"{type(error).__name__}: {error}"
-            print(f"fuzz_images: message {number} of seed {arguments.seed}: {text}")
-            print(f"  again: {Path(__file__).name} --message {arguments.message or find}")
+            say(f"fuzz_images: message {number} of seed {arguments.seed}: {text}")
+            say(f"  again: {Path(__file__).name} --message {arguments.message or find}")
             raise
     seconds = time.monotonic() - begin
     sums = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(f"fuzz_images: {number + 1} messages in {seconds:.0f} s, at most {peak} MiB: {sums}")
+    say(f"fuzz_images: {number + 1} messages in {seconds:.0f} s, at most {peak} MiB: {sums}")
     return 0 if arguments.message else judge(counts, reasons, number + 1, peak)
+
+
+def say(text: str) -> None:
+    """Prints a line, also where the process ends hard after it."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def overread(target: Target) -> int:
@@ -98,21 +105,21 @@ def overread(target: Target) -> int:
             for name, (shape, _) in target.inputs.items()
         }
     )
-    print("fuzz_images: nobody saw that an array was read beyond its end")
+    say("fuzz_images: nobody saw that an array was read beyond its end")
     return 0
 
 
 def judge(counts: collections.Counter[str], reasons: set[str], total: int, peak: int) -> int:
-    """Tells whether the messages were worth it: a fuzzer that is refused at the door finds nothing."""
+    """Tells whether they were worth it: what is refused at the door finds nothing behind it."""
     expected = {"zero_size", "odd_size", "bad_step", "short_data", "too_large", "encoding"}
     expected |= {"undecodable", "outside"}
     assert expected <= reasons
     missing = {name for name in expected | {"ran"} if counts[name] < total // 1000}
     if total >= 10_000 and (missing or counts["accepted"] < total // 5):
-        print(f"fuzz_images: too few of {', '.join(missing) or 'accepted'}: mend the generator")
+        say(f"fuzz_images: too few of {', '.join(missing) or 'accepted'}: mend the generator")
         return 1
     if peak > MEMORY_LIMIT_MB:
-        print(f"fuzz_images: {peak} MiB, allowed are {MEMORY_LIMIT_MB}")
+        say(f"fuzz_images: {peak} MiB, allowed are {MEMORY_LIMIT_MB}")
         return 1
     return 0
 
@@ -190,7 +197,7 @@ def make_targets(folder: Path) -> list[Target]:
             for name in runtime.input_names[model]
         ]
         for way, fit in fits.items():
-            normalize = NormalizeSettings((127.0,), (0.25,)) if kind != "nv12" else NormalizeSettings()
+            normalize = NormalizeSettings() if kind == "nv12" else SMALL
             image = ImageSettings(fit=fit, normalize=normalize)
             shared = way in ("letterbox", "roi")  # as with several models on one topic
             preprocessor = make_preprocessor(inputs, [image], shared)

@@ -14,17 +14,25 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from hbm_runtime_ros.encodings import KNOWN
 
-# bytes per pixel of a row: what a whole message of the encoding needs
+# By encoding, bytes per pixel of a row, or of a row of luma.
 PIXEL_BYTES = {
-    **{"nv12": 1.0, "nv21": 1.0, "yuyv": 2, "uyvy": 2, "yuv422_yuy2": 2, "yuv422": 2},
-    **{"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1, "mono16": 2},
-    **{"rgb16": 6, "bgr16": 6, "rgba16": 8, "bgra16": 8, "nv24": 1},
-    **{"bayer_rggb8": 1, "bayer_bggr8": 1, "bayer_gbrg8": 1, "bayer_grbg8": 1},
-    **{"bayer_rggb16": 2, "bayer_bggr16": 2, "bayer_gbrg16": 2, "bayer_grbg16": 2},
-    **{"8UC1": 1, "8UC2": 2, "8UC3": 3, "8UC4": 4, "8SC1": 1, "8SC3": 3, "16UC1": 2, "16SC3": 6},
-    **{"32SC1": 4, "32FC1": 4, "32FC3": 12, "64FC1": 8, "64FC4": 32, "8UC5": 5},
+    name: size
+    for size, names in (
+        (1, "nv12 nv21 nv24 mono8 bayer_rggb8 bayer_bggr8 bayer_gbrg8 bayer_grbg8 8UC1 8SC1"),
+        (2, "yuyv uyvy yuv422_yuy2 yuv422 mono16 8UC2 16UC1"),
+        (2, "bayer_rggb16 bayer_bggr16 bayer_gbrg16 bayer_grbg16"),
+        (3, "rgb8 bgr8 8UC3 8SC3"),
+        (4, "rgba8 bgra8 8UC4 32SC1 32FC1"),
+        (5, "8UC5"),
+        (6, "rgb16 bgr16 16SC3"),
+        (8, "rgba16 bgra16 64FC1"),
+        (12, "32FC3"),
+        (32, "64FC4"),
+    )
+    for name in names.split()
 }
 TWO_PLANES = ("nv12", "nv21")
+SUBSAMPLED = (*TWO_PLANES, "yuyv", "uyvy", "yuv422_yuy2", "yuv422")  # of even sizes
 STRANGE_ENCODINGS = (
     *("", " ", "NV12", "nv12 ", "nv12\0", "Bgr8", "8UC", "8UC0", "8UC-1", "8UC99999", "8UC512"),
     *("99FC3", "32FC", "UC3", "jpeg", "mono", "bayer_", "..", "\U0001f4f7", "é" * 50, "x" * 5000),
@@ -43,7 +51,7 @@ class MessageMaker:
 
     def __init__(self, seed: int) -> None:
         self._dice = random.Random(seed)
-        # slices of it are the pixels: to make noise for each message would take longer than all else
+        # slices of it are the pixels: noise for each message would take longer than all else
         self._noise = np.random.default_rng(seed).integers(0, 256, 1 << 21, np.uint8).tobytes()
         self._pictures = [self._picture(kind) for kind in (".jpg", ".png") for _ in range(24)]
 
@@ -67,7 +75,7 @@ class MessageMaker:
             encoding = dice.choice(KNOWN)
         msg = Image(encoding=encoding, is_bigendian=dice.randrange(2))
         msg.width, msg.height = self._size()
-        if PIXEL_BYTES[encoding] in (1.0, 2) and dice.random() < 0.8:  # may be 4:2:0 or 4:2:2
+        if encoding in SUBSAMPLED and dice.random() < 0.8:
             msg.width, msg.height = (msg.width + 1) // 2 * 2, (msg.height + 1) // 2 * 2
         row = int(msg.width * PIXEL_BYTES[encoding])
         msg.step = row + dice.choice((0, 0, 0, 1, 2, 3, 16, 61))
@@ -122,7 +130,9 @@ class MessageMaker:
         elif kind < 0.7:  # of another size or depth than the data
             msg.encoding = dice.choice(tuple(PIXEL_BYTES))
         else:
-            letters = [chr(dice.choice((0, 10, 37, 56, 85, 67, 233, 0x4E2D, 0x1F4F7))) for _ in "ab"]
+            letters = [
+                chr(dice.choice((0, 10, 37, 56, 85, 67, 233, 0x4E2D, 0x1F4F7))) for _ in "ab"
+            ]
             at = dice.randrange(len(msg.encoding) + 1)
             msg.encoding = msg.encoding[:at] + "".join(letters) + msg.encoding[at + 1 :]
 
@@ -137,7 +147,15 @@ class MessageMaker:
             setattr(msg, name, dice.choice((dice.randrange(64), dice.choice(HUGE))))
         msg.data = self._bytes(dice.randrange(4096))
 
-    _BREAKS = (_break_size, _break_size, _break_step, _break_step, _cut, _break_encoding, _break_all)
+    _BREAKS = (
+        _break_size,
+        _break_size,
+        _break_step,
+        _break_step,
+        _cut,
+        _break_encoding,
+        _break_all,
+    )
 
     # Compressed images
 
@@ -191,7 +209,9 @@ class MessageMaker:
     def _picture(self, kind: str) -> bytes:
         dice = self._dice
         size = (dice.randrange(1, 40), dice.randrange(1, 40))
-        channels = dice.choice(((), (3,), (3,), (4,))) if kind == ".png" else dice.choice(((), (3,)))
+        channels = (
+            dice.choice(((), (3,), (3,), (4,))) if kind == ".png" else dice.choice(((), (3,)))
+        )
         depth = np.uint16 if kind == ".png" and dice.random() < 0.3 else np.uint8
         pixels = np.frombuffer(self._bytes(size[0] * size[1] * 8), depth)
         count = size[0] * size[1] * (channels[0] if channels else 1)

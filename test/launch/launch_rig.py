@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the launch tests share: launch files with arguments, tiny models, a node that looks on.
-
-Importing it skips a test file by name where launch or a built package is missing.
-"""
+"""What the launch tests share: launch files with arguments, tiny models, a node that looks on."""
 
 from __future__ import annotations
 
@@ -13,13 +10,6 @@ import unittest
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import pytest
-
-for needed in ("launch_testing", "launch_ros"):
-    pytest.importorskip(needed, reason=f"needs {needed}, which comes with a ROS installation")
-pytest.importorskip("hbm_runtime_ros.msg", reason="needs the ROS package to be built")
-pytest.importorskip("onnx", reason="needs onnx: pip install 'hbm-runtime[tools]'")
 
 import numpy as np
 import psutil
@@ -103,6 +93,11 @@ class LaunchTest(unittest.TestCase):
         while not condition():
             assert time.monotonic() < deadline, f"waited in vain for {what}"
             self.executor.spin_once(timeout_sec=0.1)
+
+    def process_with(self, word: str) -> psutil.Process:
+        """The one running inference node that has this word in its command line."""
+        self.until(lambda: len(processes_with(word)) == 1, f"one node with {word}")
+        return processes_with(word)[0]
 
     def model_info(self, node: str) -> list[ModelInfo]:
         """Models that a node has told of, in order."""

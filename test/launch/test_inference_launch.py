@@ -10,7 +10,7 @@ from typing import Any
 import launch_testing.actions
 import launch_testing.asserts
 import pytest
-from launch_rig import LaunchTest, environment_of, include, processes_with, save_model
+from launch_rig import LaunchTest, environment_of, include, save_model
 
 from launch import LaunchDescription
 
@@ -64,12 +64,12 @@ class TestInference(LaunchTest):
         assert self.parameter("/robot/vision", "autostart") is True
 
     def test_the_log_level_reaches_the_node(self) -> None:
-        (process,) = processes_with(FOLDER.name)
+        process = self.process_with(FOLDER.name)
         line = process.cmdline()
         assert line[line.index("--log-level") + 1] == "warn"
 
     def test_the_shared_memory_profile_is_set(self) -> None:
-        (process,) = processes_with(FOLDER.name)
+        process = self.process_with(FOLDER.name)
         environment = environment_of(process)
         for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
             assert Path(environment[name]).is_file(), name

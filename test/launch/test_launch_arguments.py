@@ -13,7 +13,7 @@ from launch.utilities import perform_substitutions
 from launch_rig import LAUNCH
 from launch_ros.actions import Node
 
-from hbm_runtime_ros.launch_parts import LaunchArgumentError
+from hbm_runtime_ros.launch_parts import LaunchArgumentError, config_file
 from launch import LaunchContext, LaunchDescription
 
 FILES = ("demo", "inference", "multi_camera", "multi_model", "single_model", "two_hosts")
@@ -81,10 +81,9 @@ def test_files_that_are_defaults_are_there(name: str) -> None:
         ("multi_model", dict(files="/x.hbm"), "'files' must look like name=path"),
         ("multi_camera", dict(cameras=""), "'cameras' must be different names"),
         ("multi_camera", dict(cameras="left,left"), "'cameras' must be different names"),
-        ("multi_camera", dict(nodes="one", model=""), "needs the launch argument 'model'"),
         (
             "multi_camera",
-            dict(nodes="one", model="/x.hbm", priorities="1,2,3"),
+            dict(priorities="1,2,3"),
             "'priorities' must be one or 2 integers, got 3",
         ),
         ("two_hosts", dict(host="a"), "'model' and 'params_file'"),
@@ -118,5 +117,12 @@ def test_a_value_outside_of_the_choices_is_refused(name: str, arguments: dict[st
 
 
 def test_one_node_is_started_per_camera_or_one_for_all() -> None:
-    assert len(nodes_of("multi_camera", cameras="a b c", model="/m.hbm")) == 3
-    assert len(nodes_of("multi_camera", cameras="a b c", model="/m.hbm", nodes="one")) == 1
+    several = dict(cameras="a b c", model="/m.hbm")
+    assert len(nodes_of("multi_camera", **several, nodes="per_camera")) == 3
+    assert len(nodes_of("multi_camera", **several)) == 1
+
+
+@pytest.mark.parametrize("name", ["multi_camera", "multi_model"])
+def test_the_examples_of_the_package_are_used_where_nothing_else_is_given(name: str) -> None:
+    assert len(nodes_of(name)) == 1
+    assert Path(config_file(f"{name}.yaml")).is_file()

@@ -26,7 +26,7 @@ PARAMETERS = """
 /**:
   ros__parameters:
     models: [camera]
-    camera: {file: /nowhere/camera.hbm, priority: 100}
+    camera: {{file: {file}, max_rate: 100.0}}
 """
 
 
@@ -34,20 +34,26 @@ PARAMETERS = """
 def generate_test_description() -> LaunchDescription:
     folder = Path(FOLDER.name)
     file = save_model(folder / "eye.hbm")
-    (folder / "camera.yaml").write_text(PARAMETERS)
+    (folder / "camera.yaml").write_text(PARAMETERS.format(file=file))
     per_camera = include(
-        "multi_camera", cameras="left,right", params_file=folder / "camera.yaml", model=file
+        "multi_camera",
+        cameras="left,right",
+        nodes="per_camera",
+        params_file=folder / "camera.yaml",
+        model="",
+    )
+    chosen = include(
+        "multi_camera", cameras="top", nodes="per_camera", model=file, priorities="100"
     )
     one = include(
         "multi_camera",
         cameras="[front, back]",
-        nodes="one",
         model=file,
         priorities="200,10",
         image_topic="image",
         node_name="one",
     )
-    return LaunchDescription([per_camera, one, launch_testing.actions.ReadyToTest()])
+    return LaunchDescription([per_camera, chosen, one, launch_testing.actions.ReadyToTest()])
 
 
 class TestMultiCamera(LaunchTest):
@@ -58,10 +64,15 @@ class TestMultiCamera(LaunchTest):
         for side in sides:
             (model,) = self.model_info(f"/{side}/inference_node")
             assert model.images[0].topic == f"/{side}/image_raw"
-            assert (model.priority, Path(model.file).name) == (100, "eye.hbm")
+            assert (model.name, model.max_rate) == ("camera", 100.0)
         results = {s: self.results(f"/{s}/inference_node/camera/tensors") for s in sides}
         self.publish_until("/left/image_raw", lambda: results["left"], "the left results")
         assert not results["right"]
+
+    def test_a_camera_of_its_own_node_needs_no_file_either(self) -> None:
+        (model,) = self.model_info("/top/inference_node")
+        assert (model.name, model.priority) == ("camera", 100)
+        assert model.images[0].topic == "/top/image_raw"
 
     def test_one_node_serves_all_cameras_by_priority(self) -> None:
         models = self.model_info("/one")
@@ -74,7 +85,7 @@ class TestMultiCamera(LaunchTest):
         assert not front
 
     def test_the_other_cameras_do_not_notice_when_a_node_dies(self) -> None:
-        (right,) = processes_with("__ns:=/right")
+        right = self.process_with("__ns:=/right")
         kill(right)
         results = self.results("/left/inference_node/camera/tensors")
         self.publish_until("/left/image_raw", lambda: len(results) > 3, "results")
@@ -87,7 +98,7 @@ class TestEnd(LaunchTest):
 
     def test_the_nodes_ended_cleanly_but_for_the_killed_one(self, proc_info: Any) -> None:
         codes = sorted(proc_info[name].returncode for name in proc_info.process_names())
-        assert codes == [-9, 0, 0]
+        assert codes == [-9, 0, 0, 0]
 
     @classmethod
     def tearDownClass(cls) -> None:

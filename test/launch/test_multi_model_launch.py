@@ -20,7 +20,7 @@ PARAMETERS = """
   ros__parameters:
     models: [obstacles, scenery]
     obstacles: {{file: /nowhere/obstacles.hbm, priority: 200, queue_policy: latest}}
-    scenery: {{file: {file}, priority: 10, queue_policy: latest}}
+    scenery: {{file: {file}, priority: 10, image_topic: /camera/image_raw}}
 """
 
 
@@ -33,7 +33,7 @@ def generate_test_description() -> LaunchDescription:
         "multi_model",
         params_file=folder / "models.yaml",
         files=f"obstacles={files['given']}",
-        image_topic="/camera/image",
+        image_topic="/front/image",
         namespace="robot",
     )
     return LaunchDescription([models, launch_testing.actions.ReadyToTest()])
@@ -54,7 +54,7 @@ class TestMultiModel(LaunchTest):
     def test_one_camera_feeds_both(self) -> None:
         topic = "/robot/inference_node/{}/tensors"
         results = [self.results(topic.format(name)) for name in ("obstacles", "scenery")]
-        self.publish_until("/camera/image", lambda: all(results), "results of both")
+        self.publish_until("/front/image", lambda: all(results), "results of both")
 
 
 @launch_testing.post_shutdown_test()

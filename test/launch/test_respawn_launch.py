@@ -54,7 +54,7 @@ class TestRespawn(LaunchTest):
     def test_a_killed_node_comes_back_and_works(self) -> None:
         node = "/inference_node"
         assert self.state(node) == "unconfigured"  # autostart:=false
-        (first,) = processes_with(FOLDER.name)
+        first = self.process_with(FOLDER.name)
         killed = time.monotonic()
         kill(first)
 

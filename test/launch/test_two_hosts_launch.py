@@ -11,7 +11,7 @@ from typing import Any
 import launch_testing.actions
 import launch_testing.asserts
 import pytest
-from launch_rig import LaunchTest, environment_of, include, processes_with, save_model
+from launch_rig import LaunchTest, environment_of, include, save_model
 
 from launch import LaunchDescription
 
@@ -63,7 +63,7 @@ class TestTwoHosts(LaunchTest):
         self.publish_until("/camera/image_raw", lambda: all(results), "results of both hosts")
 
     def test_domain_and_peers_reach_the_node(self) -> None:
-        (process,) = processes_with("__ns:=/b")
+        process = self.process_with("__ns:=/b")
         environment = environment_of(process)
         assert environment["ROS_DOMAIN_ID"] == os.environ["ROS_DOMAIN_ID"]
         assert environment["ROS_STATIC_PEERS"] == "127.0.0.1;127.0.0.2"

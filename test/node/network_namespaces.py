@@ -13,7 +13,7 @@ from types import TracebackType
 
 TOOLS = ("ip", "mount", "nsenter", "unshare")
 PATIENCE = 30.0  # seconds; only reached by a failing test
-# As root nothing more is needed; anybody else is root in a user namespace, where the kernel lets him.
+# Anybody but root becomes it in a user namespace, where the kernel allows that.
 _AS_ROOT = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
 _HOST_NAMESPACES = ["--net", "--mount", "--uts", "--ipc"]
 # Holds the namespaces while the test's end of its input is open: they end with the test, however it
@@ -27,7 +27,13 @@ ip link set lo up
 echo ready
 exec cat
 """
-_SWITCH_SCRIPT = "set -e; ip link add cable type bridge mcast_snooping 0; ip link set dev cable up; echo ready; exec cat"
+_SWITCH_SCRIPT = """
+set -e
+ip link add cable type bridge mcast_snooping 0
+ip link set dev cable up
+echo ready
+exec cat
+"""
 
 
 class NoNamespacesError(RuntimeError):

@@ -173,6 +173,16 @@ class InferenceRig:
             self.until(lambda: self.node.lifecycle_state == "active", "the active node")
         return self
 
+    def until_active_without_camera(self) -> InferenceRig:
+        """Wait until the node of this process is active, whether or not the camera suits it."""
+        self.until(lambda: self.node.lifecycle_state == "active", "the active node")
+        wanted = [image.topic for model in self.node.models for image in model.inputs]
+        self.until(
+            lambda: all(self.observer.node.count_subscribers(topic) for topic in wanted),
+            "the node's subscriptions",
+        )
+        return self
+
     def _connected(self) -> bool:
         if self._process is not None:
             assert self._process.process.poll() is None, self.log

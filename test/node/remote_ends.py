@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import array
+import sys
 import time
 from typing import Any
 
@@ -23,6 +24,11 @@ def qos(reliability: str) -> QoSProfile:
     return QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy[reliability.upper()])
 
 
+def say(*words: object) -> None:
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
+
+
 class Camera(Node):
     """Publishes NV12 images of the time they are stamped with."""
 
@@ -39,7 +45,7 @@ class Camera(Node):
         stamp = self._image.header.stamp
         stamp.sec, stamp.nanosec = divmod(begin, 10**9)
         self._publisher.publish(self._image)
-        print(begin, time.time_ns() - begin, flush=True)
+        say(begin, time.time_ns() - begin)
 
 
 class Listener(Node):
@@ -59,12 +65,12 @@ class Listener(Node):
     def _look(self) -> None:
         publishers = self.count_publishers(self._topic)
         if publishers != self._publishers:
-            print("publishers", publishers, flush=True)
+            say("publishers", publishers)
         self._publishers = publishers
 
     def _note(self, msg: Any) -> None:
         stamp = msg.header.stamp
-        print(stamp.sec * 10**9 + stamp.nanosec, time.time_ns(), flush=True)
+        say(stamp.sec * 10**9 + stamp.nanosec, time.time_ns())
 
 
 def main() -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 import subprocess
 import sys
@@ -142,7 +143,7 @@ def test_images_are_played_as_recorded_with_their_stamps_and_the_clock(
         assert msg == recorded[stamp_of(msg)]
     assert {c.clock.sec * 10**9 + c.clock.nanosec for c in clocks} <= recorded.keys()
     stamps = [stamp_of(msg) for msg in images]
-    assert any(later < earlier for earlier, later in zip(stamps, stamps[1:], strict=False))
+    assert any(later < earlier for earlier, later in itertools.pairwise(stamps))
 
 
 def test_images_are_stamped_anew_where_nothing_else_is_asked_for(

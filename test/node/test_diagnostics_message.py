@@ -259,6 +259,7 @@ def test_silence_is_measured_in_simulated_time_where_there_is_one() -> None:
     assert values(node.status("eye input /camera", simulated=3.0))["state"] == "stale"
     # a bag that begins again
     assert values(node.status("eye input /camera", simulated=-40.0))["state"] == "active"
+    assert values(node.status("eye input /camera", simulated=3.0))["state"] == "stale"
 
 
 def test_malformed_images_are_the_inputs_fault_and_forgotten_after_some_seconds() -> None:

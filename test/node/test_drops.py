@@ -67,14 +67,15 @@ def test_a_slow_model_does_not_hold_up_a_fast_one(
 
 
 def test_an_inference_that_takes_too_long_is_given_up_and_the_next_one_tried(
-    serve: Callable, slow_model: Path, make_image: Callable
+    embed: Callable, slow_model: Path, make_image: Callable
 ) -> None:
-    rig = serve(slow=dict(file=slow_model, timeout=0.05))
+    rig = embed(slow=dict(file=slow_model, timeout=0.05)).until_active()
     for attempt in (1, 2):
         while rig.drops("slow").get("timeout", 0) < attempt:
             rig.camera.publish(make_image())
-    assert rig.statistics("slow").results == 0
-    assert "slow: timeout: " in rig.process.log
+            rig.observer.spin(0.05)
+    assert rig.counters("slow").results == 0
+    assert "slow: timeout: " in rig.log
 
 
 def test_statistics_add_up_and_tell_latencies(

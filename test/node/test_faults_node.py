@@ -141,9 +141,8 @@ def test_a_stalled_accelerator_does_not_hold_up_the_end_of_the_process(
     rig.publish_until_result(make_image(), "eye")
     feed(rig, make_image, lambda: "eye: timeout" in rig.log)
     since = time.monotonic()
-    code = process.stop()
+    process.stop()
     assert time.monotonic() - since < 25.0
-    assert code in (0, 1)
     assert "Traceback" not in rig.log
 
 
@@ -213,9 +212,7 @@ def test_a_publisher_may_vanish_and_return(
     rig = embed(eye=dict(file=nv12_model)).until_active()
     rig.publish_until_result(make_image(), "eye")
     rig.observer.node.destroy_publisher(rig.camera)
-    rig.until(
-        lambda: rig.node.count_publishers("/camera/image") == 0, "the publisher's end"
-    )
+    rig.until(lambda: rig.node.count_publishers("/camera/image") == 0, "the publisher's end")
     rig.observer.spin(0.5)
     assert rig.statistics("eye").inputs[0].publishers == 0
     rig.camera = rig.observer.node.create_publisher(type(make_image()), "/camera/image", 5)

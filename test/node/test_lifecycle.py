@@ -107,6 +107,15 @@ def test_deactivate_finishes_what_waits(
     assert done.results == waiting.results + waiting.waiting + waiting.running
 
 
+def test_a_stop_tells_that_an_inference_still_runs_of_several_models_too(
+    embed: Callable, slow_model: Path, nv12_model: Path, make_image: Callable
+) -> None:
+    rig = embed(slow=dict(file=slow_model), eye=dict(file=nv12_model)).until_active()
+    rig.publish_until_received(make_image(), "slow")
+    rig.until(lambda: rig.counters("slow").running, "the inference")
+    assert not rig.node.stop(timeout=0.05)
+
+
 def test_a_failed_configure_says_all_that_is_wrong_and_can_be_mended(
     embed: Callable, nv12_model: Path, tmp_path: Path, make_image: Callable
 ) -> None:

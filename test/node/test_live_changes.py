@@ -69,7 +69,7 @@ def test_one_bad_value_keeps_the_good_ones_beside_it_out(
 ) -> None:
     recorder = Recorder()
     rig = embed(
-        options=dict(load=recorder), eye=dict(file=nv12_model), other=dict(file=nv12_model)
+        options=dict(load=recorder), other=dict(file=nv12_model), eye=dict(file=nv12_model)
     ).until_active()
     assert "bpu_cores" in rig.set_parameters(eye__priority=7, other__bpu_cores=[9])
     assert [model.settings.live.priority for model in rig.node.models] == [0, 0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import array
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +19,10 @@ from binding.simulator_live import count as live_on_accelerator
 from hbm_runtime_ros.msg import ModelInfoList
 from hbm_runtime_ros.srv import ChangeModel, Infer, ListModels
 
+from hbm_runtime import HB_HBMRuntime
 from hbm_runtime_ros.conversions import tensors_to_numpy
 from hbm_runtime_ros.qos import MODEL_INFO, SERVICES
+from hbm_runtime_ros.shared_image import SharedImage
 
 
 def change(rig: Any, what: str, model: str = "") -> ChangeModel.Response:
@@ -259,3 +262,98 @@ def test_without_models_the_state_is_told(embed: Callable, nv12_model: Path, ser
     answer = change(rig, service, "eye")
     assert not answer.success
     assert "the node is unconfigured and has no models; configure it first" in answer.message
+
+
+class Gate:
+    """Opens model files whose runs wait at a gate; remembers how many were opened at a time."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.open.set()
+        self.waiting = threading.Event()
+        self.opening = self.most_opening = 0
+
+    def __call__(self, path: str, **how: Any) -> HB_HBMRuntime:
+        gate = self
+
+        class Gated(HB_HBMRuntime):
+            def run(self, *inputs: Any, **how: Any) -> Any:
+                gate.waiting.set()
+                assert gate.open.wait(20.0)
+                return super().run(*inputs, **how)
+
+        self.opening += 1
+        self.most_opening = max(self.most_opening, self.opening)
+        time.sleep(0.05)
+        runtime = Gated(path, **how)
+        self.opening -= 1
+        return runtime
+
+
+@pytest.mark.parametrize("what", ["reload", "unload"])
+def test_the_frame_under_way_ends_with_the_version_that_it_began_with(
+    embed: Callable, nv12_model: Path, make_image: Callable, what: str
+) -> None:
+    gate = Gate()
+    rig = embed(options=dict(load=gate), eye=dict(file=nv12_model)).until_active()
+    rig.publish_until_result(make_image(), "eye")
+    gate.open.clear()
+    gate.waiting.clear()
+    while not gate.waiting.is_set():
+        rig.camera.publish(make_image(stamp=(5, 0)))
+        rig.observer.spin(0.1)
+    assert change(rig, what, "eye").success
+    rig.observer.spin(0.5)  # time enough for the old runtime to be closed too early
+    gate.open.set()
+    rig.until(lambda: rig.counters("eye").running == 0, "the end of the frame")
+    assert set(rig.counters("eye").drops) <= {"replaced", "stopped"}, rig.log
+    assert rig.counters("eye").results >= 2
+    live = 1 if what == "reload" else 0
+    rig.until(lambda: live_on_accelerator()["models"] == live, "the old version's end")
+
+
+def test_changes_that_load_models_are_made_one_after_the_other(
+    embed: Callable, nv12_model: Path
+) -> None:
+    gate = Gate()
+    rig = embed(options=dict(load=gate), eye=dict(file=nv12_model)).until_active()
+    client = rig.observer.node.create_client(
+        ChangeModel, "/inference_node/reload", qos_profile=SERVICES
+    )
+    rig.until(client.service_is_ready, "the service")
+    answers = [client.call_async(ChangeModel.Request(model="eye")) for _ in range(12)]
+    rig.until(lambda: all(answer.done() for answer in answers), "all answers")
+    assert [answer.result().message for answer in answers] == ["loaded eye"] * 12
+    assert gate.most_opening == 1
+    rig.until(lambda: live_on_accelerator()["models"] == 1, "the old versions' ends")
+
+
+def test_a_result_tells_of_the_version_that_made_it(
+    embed: Callable, make_image: Callable, tmp_path: Path
+) -> None:
+    def save(height: int) -> None:
+        spec = tiny_models.pack(tiny_models.conv(height), "m", nv12_inputs=("x",))
+        tiny_models.save(tmp_path / "new.hbm", spec).rename(tmp_path / "m.hbm")
+
+    save(8)
+    rig = embed(eye=dict(file=tmp_path / "m.hbm")).until_active()
+    model = rig.node.models[0]
+    result = model.pipeline.infer_now((SharedImage(make_image()),), 10.0)
+    old = model.info.hash
+    save(10)
+    assert change(rig, "reload", "eye").success
+    assert rig.publish_until_result(make_image(stamp=(9, 0)), "eye").model_hash != old
+    assert model.message(result).model_hash == old
+
+
+def test_the_end_of_the_process_waits_for_a_model_that_is_being_loaded(
+    serve: Callable, nv12_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HBM_SIM_FAULTS", "hbDNNInitializeFromFiles@2+=delay:1500")
+    rig = serve(eye=dict(file=nv12_model))
+    client = rig.observer.node.create_client(ChangeModel, "/inference_node/reload")
+    rig.until(client.service_is_ready, "the service")
+    answer = client.call_async(ChangeModel.Request(model="eye"))
+    rig.observer.spin(0.7)
+    assert not answer.done()
+    assert rig.process.stop() == 0, rig.log  # it would crash under a load that goes on

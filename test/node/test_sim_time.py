@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable
@@ -124,6 +125,6 @@ def test_a_looping_bag_goes_on(
 
     def rounds() -> int:
         stamps = [(r.header.stamp.sec, r.header.stamp.nanosec) for r in here.results]
-        return sum(later < earlier for earlier, later in zip(stamps, stamps[1:], strict=False))
+        return sum(later < earlier for earlier, later in itertools.pairwise(stamps))
 
     observer.until(lambda: rounds() >= 3, f"results of four rounds:\n{here.node.log}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,6 +111,19 @@ def test_a_process_that_could_not_configure_lives_until_it_is_told_to_stop(
     assert "FATAL" not in node.log
 
 
+@pytest.mark.parametrize("stop_with", ["SIGINT", "SIGTERM"])
+def test_a_signal_while_models_are_loaded_ends_it_without_complaints(
+    start: Callable, nv12_model: Path, stop_with: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HBM_SIM_FAULTS", "hbDNNInitializeFromFiles@1+=delay:2000")
+    node = start("inference_node", {"models": ["eye"], "eye": {"file": str(nv12_model)}})
+    while "using the simulator" not in node.log:
+        assert node.process.poll() is None, node.log
+    assert node.stop(signal.Signals[stop_with]) == 0
+    assert "ERROR" not in node.log
+    assert "stays unconfigured" not in node.log
+
+
 def test_a_parameters_file_that_is_missing_is_named(start: Callable) -> None:
     node = start("inference_node", {}, "--params-file", "nowhere.yaml")
     assert_ended(node, r"nowhere\.yaml")
@@ -118,6 +133,15 @@ def test_a_parameters_file_that_is_no_yaml_is_refused(start: Callable, tmp_path:
     (tmp_path / "broken.yaml").write_text("/**:\n  ros__parameters:\n    models: [eye\n")
     node = start("inference_node", {}, "--params-file", "broken.yaml")
     assert_ended(node, r"broken\.yaml")
+
+
+def test_an_empty_list_in_a_file_is_refused_like_other_bad_values(start: Callable) -> None:
+    values = {"models": ["eye"], "eye": {"file": "a.hbm", "encodings": [], "bpu_cores": []}}
+    node = start("inference_node", values)
+    while "stays unconfigured" not in node.log:
+        assert node.process.poll() is None, node.log
+    assert "'eye.encodings' must be of type list of strings, got None; leave the line" in node.log
+    assert "'eye.bpu_cores' must be of type list of integers, got None" in node.log
 
 
 def assert_ended(node: Any, says: str) -> None:
@@ -132,3 +156,39 @@ def test_the_log_says_what_computes(serve: Callable, nv12_model: Path) -> None:
     rig = serve(eye=dict(file=nv12_model, priority=3))
     assert "simulated accelerator" in rig.process.log
     assert re.search(r"eye: model 'conv' of .*nv12\.hbm, 12x8, priority 3", rig.process.log)
+
+
+FAILING_NODE = """
+import sys
+from rclpy.node import Node
+from hbm_runtime_ros.lifetime import Finished, run_node
+
+class Failing(Node):
+    def __init__(self):
+        super().__init__("failing")
+        self.calls = 0
+        self.create_timer(0.01, self.call)
+    def call(self):
+        self.calls += 1
+        if self.calls == int(sys.argv[1]):
+            raise Finished
+        raise RuntimeError(f"call {self.calls} failed")
+
+sys.exit(run_node("failing", Failing, []))
+"""
+
+
+@pytest.mark.parametrize(("last_call", "code"), [(5, 0), (1000, 1)])
+def test_a_callback_that_fails_does_not_end_a_process_unless_it_always_does(
+    last_call: int, code: int
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FAILING_NODE, str(last_call)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert "call 4 failed" in done.stderr
+    assert ("[FATAL]" in done.stderr) == (code == 1)

@@ -177,6 +177,18 @@ def test_where_several_fit_one_must_be_chosen(hbm: Callable[..., Checked]) -> No
     assert "/left/inference_node, /right/inference_node" in checked.err and "--node" in checked.err
 
 
+def test_where_one_fits_its_namespace_counts(hbm: Callable[..., Checked]) -> None:
+    text = """\
+        /here/inference_node:
+          ros__parameters: {models: [eye], eye.file: x.hbm}
+        /*/inference_node:
+          ros__parameters: {eye.priority: 255}
+        /there/*:
+          ros__parameters: {eye.priority: 256}
+        """
+    assert "priority 255" in hbm(text, "--no-models").out
+
+
 def test_a_file_of_other_nodes_is_refused(hbm: Callable[..., Checked]) -> None:
     checked = hbm("/player: {ros__parameters: {rate: 30.0}}")
     assert checked.code == 2

@@ -179,9 +179,10 @@ def test_an_empty_file_holds_nothing() -> None:
         (b"a: \0", 0, "is not YAML"),
         (b"[" * 100, 1, "is nested more than 16 levels deep"),
         (b"{a: " * 100, 1, "is nested more than 16 levels deep"),
+        (b"a: [" + b"1," * 100_000 + b"]", 1, "holds more than 100000 values"),
         (b" " * (MAX_BYTES + 1), 0, f"is larger than {MAX_BYTES} bytes"),
     ],
-    ids=["open", "tab", "alias", "latin", "key", "nul", "lists", "mappings", "size"],
+    ids=["open", "tab", "alias", "latin", "key", "nul", "lists", "mappings", "values", "size"],
 )
 def test_what_is_no_parameter_file_is_refused_by_line(data: bytes, line: int, says: str) -> None:
     with pytest.raises(ConfigFileError) as raised:

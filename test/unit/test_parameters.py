@@ -184,6 +184,16 @@ def test_every_number_and_every_list_is_bounded(table: dict[str, ParameterSpec])
         assert spec.items[1] <= 64
 
 
+def test_profiles_and_encodings_are_those_that_the_node_has() -> None:
+    qos = pytest.importorskip("hbm_runtime_ros.qos", reason="needs ROS 2 (rclpy)")
+    assert set(parameters.QOS_PROFILES) == set(qos.PROFILES)
+
+    from hbm_runtime_ros import encodings
+
+    assert set(encodings.KNOWN) <= set(parameters.ENCODINGS)
+    assert set(encodings.COMPRESSED) <= set(parameters.COMPRESSED_ENCODINGS)
+
+
 # -- nodes without a life cycle --------------------------------------------------------------------
 
 

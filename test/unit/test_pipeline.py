@@ -1014,3 +1014,21 @@ def test_repeated_reports_are_held_back_per_key_and_counted() -> None:
     assert throttle.admit("a") == 3
     now[0] = 10.0
     assert throttle.admit("a") == 0
+
+
+def test_a_frame_that_is_not_wanted_any_more_is_counted_and_not_reported(rig: Rig) -> None:
+    rig.prepare_fault = Rejected("stopped", "unloaded meanwhile")
+    rig.offer("late")
+    assert eventually(lambda: rig.drops() == {"stopped": 1})
+    assert rig.all_reports() == []
+    assert rig.pipeline.state().consecutive_failures == 0
+
+
+def test_one_can_wait_for_the_end_of_the_turn_under_way(rig: Rig) -> None:
+    assert rig.pipeline.wait_for_turn(0.0)  # there is none
+    rig.occupy()
+    rig.offer("next")
+    assert not rig.pipeline.wait_for_turn(0.02)
+    threading.Timer(0.2, rig.allow).start()
+    assert rig.pipeline.wait_for_turn(PATIENCE)  # not for the next one, which is held
+    assert rig.names(1) == ["busy"]
