@@ -27,7 +27,7 @@ NAMES_OF_HUMBLE = {
     "launch_ros.actions": "Node",
     "launch_ros.parameter_descriptions": "ParameterValue",
     "rclpy.callback_groups": "MutuallyExclusiveCallbackGroup ReentrantCallbackGroup",
-    "rclpy.clock": "Clock ClockType",
+    "rclpy.clock": "Clock ClockType JumpThreshold",
     "rclpy.duration": "Duration",
     "rclpy.exceptions": "InvalidHandle ParameterException",
     "rclpy.executors": "ExternalShutdownException SingleThreadedExecutor",
