@@ -130,6 +130,7 @@ def test_compressed_images_come_by_the_topic_of_that_name(embed: Callable, tmp_p
     msg.data = bytes_to_field(png)
     msg.header.stamp.sec = 3
     camera.publish(CompressedImage(format="png", data=b"no picture"))
+    rig.until(lambda: rig.drops("eye") == {"undecodable": 1}, "the drop")
     while not rig.results["eye"]:
         camera.publish(msg)
         rig.observer.spin(0.1)
