@@ -33,9 +33,9 @@ void end_running_calls() {
   }
 }
 
-bool must_not_return() { return ending && std::this_thread::get_id() != ending_thread; }
-
 }  // namespace
+
+bool must_not_return() { return ending && std::this_thread::get_id() != ending_thread; }
 
 void throw_if_ending() {
   if (must_not_return()) throw InterpreterEnding();

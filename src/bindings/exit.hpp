@@ -7,7 +7,10 @@ namespace hbm::bindings {
 // Thrown through a waiting run once the interpreter ends, so that it gives its task back.
 struct InterpreterEnding {};
 
-// Throws InterpreterEnding on every thread but the one that ends the interpreter.
+// True on every thread but the one that ends the interpreter, once that has begun.
+[[nodiscard]] bool must_not_return();
+
+// Throws InterpreterEnding where that is so.
 void throw_if_ending();
 
 // Stops this thread for good, without the GIL: a daemon thread that came back into an ending

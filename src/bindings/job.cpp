@@ -105,13 +105,13 @@ void register_jobs(py::module_& module) {
           py::arg("timeout"), "Wait for them; whether none is left.");
   py::class_<EndedJobs, std::shared_ptr<EndedJobs>>(module, "EndedJobs", "Queue of ended jobs.")
       .def(py::init<>())
-      .def("take", &EndedJobs::take, py::call_guard<py::gil_scoped_release>(),
+      .def("take", &EndedJobs::take, py::call_guard<GilReleased<false>>(),
            "Wait for the number of the next one; None once it is closed and empty.")
       .def("put", &EndedJobs::put, py::arg("number"), "Add one.")
       .def("close", &EndedJobs::close, "Let take() return.");
   py::class_<Job, std::shared_ptr<Job>>(module, "Job", "A started asynchronous run.")
       .def("wait", &wait, py::arg("timeout"), "Wait for its end.")
-      .def("cancel", &Job::cancel, py::call_guard<py::gil_scoped_release>(),
+      .def("cancel", &Job::cancel, py::call_guard<GilReleased<>>(),
            "Whether it will end without results.")
       .def_property_readonly("end", &end_of, "'', 'results', 'error' or 'cancelled'.")
       .def(

@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings.hpp"
+#include "waiting.hpp"
 
 namespace py = pybind11;
 
@@ -19,7 +20,7 @@ void register_library(py::module_& module) {
           [](const std::string& folder) {
             return std::const_pointer_cast<Library>(Library::open(folder));
           },
-          py::arg("folder"), py::call_guard<py::gil_scoped_release>(),
+          py::arg("folder"), py::call_guard<GilReleased<>>(),
           "Open the pair in a folder, or with '' where the loader finds it.")
       .def_property_readonly("path", &Library::folder, "The folder; '' if the loader chose.")
       .def_property_readonly("is_simulator", &Library::is_simulator,

@@ -8,6 +8,7 @@
 
 #include "bindings.hpp"
 #include "text.hpp"
+#include "waiting.hpp"
 
 namespace py = pybind11;
 
@@ -17,7 +18,7 @@ namespace {
 py::tuple load(const std::shared_ptr<Library>& library, const std::vector<std::string>& files) {
   LoadedFiles loaded;
   {
-    const py::gil_scoped_release free_gil;
+    const GilReleased<> free_gil;
     loaded = load_files(library, files);
   }
   py::list models;

@@ -98,7 +98,7 @@ void register_runtime(py::module_& module) {
             runtime.recorder()->statistics.forget(model);
           },
           py::arg("model"), "Leave a model out of the statistics.")
-      .def("close", &Runtime::close, py::call_guard<py::gil_scoped_release>(),
+      .def("close", &Runtime::close, py::call_guard<GilReleased<>>(),
            "Refuse new runs, and keep no idle device memory any longer.")
       .def(
           "count_copied_out",

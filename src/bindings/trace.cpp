@@ -9,6 +9,7 @@
 
 #include "bindings.hpp"
 #include "text.hpp"
+#include "waiting.hpp"
 
 namespace py = pybind11;
 
@@ -42,7 +43,7 @@ py::array_t<int64_t> times(const Runs& runs, int64_t StageSpans::Span::*which) {
 py::dict stop(Trace& trace) {
   Trace::Recording recording;
   {
-    const py::gil_scoped_release free_gil;
+    const GilReleased<> free_gil;
     recording = trace.stop();
   }
   py::list models;

@@ -32,4 +32,30 @@ auto without_gil(std::optional<Deadline::Clock::duration> timeout, Wait&& wait) 
   }
 }
 
+// Releases the GIL for a call that cannot be interrupted. Once the interpreter ends, other threads
+// than the one that ends it do not come back from here; it waits a while for those it counts.
+template <bool kCounted = true>
+class GilReleased {
+ public:
+  GilReleased() = default;
+  GilReleased(const GilReleased&) = delete;
+  GilReleased& operator=(const GilReleased&) = delete;
+  ~GilReleased() {
+    if (must_not_return()) {
+      running_.reset();
+      park_thread();
+    }
+    PyEval_RestoreThread(state_);
+  }
+
+ private:
+  std::optional<RunningCall> running_ = make_running();  // made with the GIL, ended with it
+  PyThreadState* state_ = PyEval_SaveThread();
+
+  static std::optional<RunningCall> make_running() {
+    if constexpr (kCounted) return std::optional<RunningCall>(std::in_place);
+    return std::nullopt;
+  }
+};
+
 }  // namespace hbm::bindings

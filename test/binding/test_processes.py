@@ -137,3 +137,19 @@ def test_a_program_ends_well_while_the_accelerator_holds_its_tasks(
     model: str, run_python: Callable[..., str], attempt: int
 ) -> None:
     run_python(STALLED, model, HBM_SIM_FAULTS="run@2+=stall:600000")
+
+
+LOADING = """
+import sys, threading, time
+from hbm_runtime import HB_HBMRuntime
+
+first = HB_HBMRuntime(sys.argv[1])
+threading.Thread(target=HB_HBMRuntime, args=(sys.argv[1],), daemon=True).start()
+time.sleep(0.3)
+"""
+
+
+def test_a_program_ends_well_while_a_thread_loads_a_model(
+    model: str, run_python: Callable[..., str]
+) -> None:
+    run_python(LOADING, model, HBM_SIM_FAULTS="hbDNNInitializeFromFiles@2+=delay:1500")
