@@ -23,6 +23,7 @@ from bench.node_models import CHANNELS, SIDE, STRIDE
 from hbm_runtime_ros import qos
 from hbm_runtime_ros.conversions import array_to_tensor, time_msg
 from hbm_runtime_ros.preprocessing import InputSpec, make_preprocessor
+from hbm_runtime_ros.process_settings import hurry_with_images
 from hbm_runtime_ros.settings import ImageSettings
 from hbm_runtime_ros.shared_image import SharedImage
 
@@ -62,6 +63,7 @@ class Echo(Node):
 
 def main() -> None:
     """Runs until a signal comes."""
+    hurry_with_images()  # memory and threads as the inference node has them
     rclpy.init()
     try:
         rclpy.spin(Echo())
