@@ -224,6 +224,9 @@ class InferenceNode(LifecycleNode):
         """End all work, then destroy the node."""
         self.stop()
         super().destroy_node()
+        # rclpy's state machine holds the middleware's node, which would stay in the graph until
+        # Python collects the cycles that this object is part of
+        self.__dict__.pop("_state_machine", None)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Read the parameters, load the models, tell of them."""

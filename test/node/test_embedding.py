@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -214,3 +215,19 @@ def test_the_nodes_name_and_namespace_are_the_programs_choice(
     rig = embed(name="front", options=dict(namespace="/robot"), eye=dict(file=nv12_model))
     rig.until(lambda: rig.node.lifecycle_state == "active", "the active node")
     assert rig.node.models[0].topics.tensors == "/robot/front/eye/tensors"
+
+
+def test_a_destroyed_node_leaves_the_graph_though_nothing_is_garbage_collected(
+    observer: Any,
+) -> None:
+    def is_in_graph() -> bool:
+        return "passer_by" in observer.node.get_node_names()
+
+    gc.disable()
+    try:
+        node = InferenceNode("passer_by", context=observer.node.context)
+        observer.until(is_in_graph, "the node")
+        node.destroy_node()
+        observer.until(lambda: not is_in_graph(), "its end")
+    finally:
+        gc.enable()

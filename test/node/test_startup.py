@@ -120,7 +120,9 @@ def test_a_signal_while_models_are_loaded_ends_it_without_complaints(
     while "using the simulator" not in node.log:
         assert node.process.poll() is None, node.log
     assert node.stop(signal.Signals[stop_with]) == 0
-    assert "ERROR" not in node.log
+    # from Kilted on rclpy itself complains that it can tell nobody of the transition
+    ours = [line for line in node.log.splitlines() if "Failed to complete transition" not in line]
+    assert not [line for line in ours if "ERROR" in line]
     assert "stays unconfigured" not in node.log
 
 
