@@ -11,7 +11,8 @@ import pytest
 
 pytest.importorskip("hbm_runtime_ros", reason="needs the ROS package hbm_runtime_ros to be built")
 
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from hbm_runtime_ros.configuration import (
@@ -294,6 +295,7 @@ scalars = st.one_of(
 anything = st.one_of(scalars, st.lists(scalars, max_size=5), st.lists(st.just("a"), max_size=2))
 
 
+@hypothesis_settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(names, anything, max_size=12))
 def test_any_values_make_settings_or_problems(values: Mapping[str, Any]) -> None:
     found = check(values)
