@@ -10,7 +10,7 @@ import numpy as np
 from hbm_runtime import HB_HBMRuntime
 from hbm_runtime_ros.conversions import tensors_to_numpy, transform_from_msg, transform_to_msg
 from hbm_runtime_ros.demo_table import LEVELS, level
-from hbm_runtime_ros.preprocessing import InputSpec, make_preprocessor
+from hbm_runtime_ros.preprocessing import input_specs, make_preprocessor
 from hbm_runtime_ros.settings import FitSettings, ImageSettings, NormalizeSettings
 from hbm_runtime_ros.shared_image import SharedImage
 from hbm_runtime_ros.text_detection import find_text_boxes
@@ -48,15 +48,7 @@ def check_against_own_run(sample: Sample, info: ModelInfo) -> int:
     if not sample.tensors.header == source.header == sample.image.header:
         raise CheckFailedError(f"{info.name}: the header is not the image's")
     runtime, model = HB_HBMRuntime(info.file), info.model_name
-    inputs = [
-        InputSpec(
-            name,
-            tuple(runtime.input_shapes[model][name]),
-            runtime.input_dtypes[model][name].name,
-            runtime.input_quants[model][name],
-        )
-        for name in runtime.input_names[model]
-    ]
+    inputs = input_specs(runtime, model)
     prepare = make_preprocessor(inputs, [image_settings(image) for image in info.images])
     prepared = prepare([SharedImage(sample.image)])
     if [transform_to_msg(transform) for transform in prepared.transforms] != [source.transform]:

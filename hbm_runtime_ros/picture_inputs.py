@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hbm_runtime import QuantParams
+    from hbm_runtime import HB_HBMRuntime, QuantParams
     from hbm_runtime_ros.settings import ImageSettings
 
 
@@ -28,6 +28,27 @@ class InputSpec:
     shape: tuple[int, ...]
     data_type: str
     quantization: QuantParams | None = None
+
+
+def input_specs(runtime: HB_HBMRuntime, model: str) -> list[InputSpec]:
+    """Describe the inputs of a loaded model.
+
+    Args:
+        runtime: That has loaded it.
+        model: Name inside its file.
+
+    Returns:
+        In the model's order.
+    """
+    return [
+        InputSpec(
+            name,
+            tuple(runtime.input_shapes[model][name]),
+            runtime.input_dtypes[model][name].name,
+            runtime.input_quants[model][name],
+        )
+        for name in runtime.input_names[model]
+    ]
 
 
 class NV12Input(NamedTuple):

@@ -25,6 +25,7 @@ from hbm_runtime_ros.picture_inputs import (
     PixelInput,
     UnsupportedInputsError,
     assign,
+    input_specs,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ __all__ = [
     "Preprocessor",
     "Source",
     "UnsupportedInputsError",
+    "input_specs",
     "make_preprocessor",
     "read_only",
 ]

@@ -18,10 +18,10 @@ from hbm_runtime_ros.model_info import Topics, model_info, set_live
 from hbm_runtime_ros.msg import InputImage, ModelInfo, TensorList
 from hbm_runtime_ros.pipeline import RECOVERED, ModelPipeline, Rejected, Result, Steps
 from hbm_runtime_ros.preprocessing import (
-    InputSpec,
     ModelInputs,
     Preprocessor,
     UnsupportedInputsError,
+    input_specs,
     make_preprocessor,
 )
 from hbm_runtime_ros.settings import LiveSettings, ModelSettings
@@ -86,15 +86,7 @@ def load_model(
     """
     runtime = file.runtime
     name = _choose_model(runtime, settings)
-    inputs = [
-        InputSpec(
-            tensor,
-            tuple(runtime.input_shapes[name][tensor]),
-            runtime.input_dtypes[name][tensor].name,
-            runtime.input_quants[name][tensor],
-        )
-        for tensor in runtime.input_names[name]
-    ]
+    inputs = input_specs(runtime, name)
     try:
         preprocessor = make_preprocessor(inputs, settings.images, shared)
     except UnsupportedInputsError as error:

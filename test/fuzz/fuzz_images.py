@@ -27,7 +27,7 @@ import tiny_models
 from hbm_runtime import HB_HBMRuntime
 from hbm_runtime.image import ImageError
 from hbm_runtime.tools.packing.options import InputQuantization
-from hbm_runtime_ros.preprocessing import InputSpec, Preprocessor, make_preprocessor
+from hbm_runtime_ros.preprocessing import Preprocessor, input_specs, make_preprocessor
 from hbm_runtime_ros.settings import FitSettings, ImageSettings, NormalizeSettings
 from hbm_runtime_ros.shared_image import SharedImage
 
@@ -187,15 +187,7 @@ def make_targets(folder: Path) -> list[Target]:
     for kind, spec in specs.items():
         runtime = HB_HBMRuntime(str(tiny_models.save(folder / f"{kind}.hbm", spec)))
         (model,) = runtime.model_names
-        inputs = [
-            InputSpec(
-                name,
-                tuple(runtime.input_shapes[model][name]),
-                runtime.input_dtypes[model][name].name,
-                runtime.input_quants[model][name],
-            )
-            for name in runtime.input_names[model]
-        ]
+        inputs = input_specs(runtime, model)
         for way, fit in fits.items():
             normalize = NormalizeSettings() if kind == "nv12" else SMALL
             image = ImageSettings(fit=fit, normalize=normalize)
