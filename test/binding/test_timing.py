@@ -31,7 +31,7 @@ def test_stages_add_up(save: Callable[..., str]) -> None:
 
 
 def test_the_queue_is_the_wait_for_a_place(save: Callable[..., str]) -> None:
-    rt = HB_HBMRuntime(save(plus_one("m", 5)))
+    rt = HB_HBMRuntime(save(plus_one("m", 60)))
     futures = [rt.run_async(X, bpu_cores=[0], timing=True) for _ in range(40)]
     queues = [future.result().timing["m"].queue_ns for future in futures]
     assert max(queues[:32]) < min(queues[33:]), "32 tasks have a place at once"
