@@ -48,6 +48,16 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 
 @pytest.fixture
+def may_kill() -> Iterator[None]:
+    """Removes what a killed process leaves in shared memory; asked for before all other fixtures."""
+    from hbm_runtime_ros.dds_files import remove_leftovers, segments
+
+    before = segments()
+    yield
+    remove_leftovers(before)
+
+
+@pytest.fixture
 def observer() -> Iterator[Observer]:
     from node_rig import Observer
 

@@ -220,6 +220,7 @@ def test_a_publisher_may_vanish_and_return(
 
 
 def test_a_killed_node_can_be_started_again(
+    may_kill: None,
     start: Callable,
     parameters: Callable,
     observer: Any,
