@@ -118,9 +118,8 @@ class _ImageTopic:
         image = SharedImage(msg, self._max_bytes())
         stamp = msg.header.stamp
         received = self._clock()
-        age = received / 1e9 - stamp.sec - stamp.nanosec / 1e9
         for model, index in self.routes:
-            model.inputs[index].count(age)
+            model.inputs[index].count(stamp, received)
             model.pipeline.offer(index, image, received)
 
     def _on_message_lost(self, event: Any) -> None:

@@ -30,6 +30,7 @@ from hbm_runtime_ros.throttle import Throttle
 
 if TYPE_CHECKING:
     import numpy as np
+    from builtin_interfaces.msg import Time
     from numpy.typing import NDArray
     from rclpy.node import Node
     from rclpy.publisher import Publisher
@@ -138,7 +139,6 @@ class ModelInput:
         name: Of the image in the settings.
         topic: Resolved name.
         received: Messages.
-        age: Seconds from the latest image's stamp until its reception, NaN before the first.
         messages_lost: Reported lost by the middleware.
         qos_mismatches: Publishers whose QoS does not fit, as reported by the middleware.
     """
@@ -147,14 +147,22 @@ class ModelInput:
         self.name = name
         self.topic = topic
         self.received = 0
-        self.age = float("nan")
+        self._latest: tuple[Time, int] | None = None
         self.messages_lost = 0
         self.qos_mismatches = 0
 
-    def count(self, age: float) -> None:
-        """A message came, so many seconds after its stamp."""
+    def count(self, stamp: Time, received: int) -> None:
+        """A message came: its stamp, and when, in nanoseconds of the node's clock."""
         self.received += 1
-        self.age = age
+        self._latest = (stamp, received)  # reckoned with only when somebody asks
+
+    @property
+    def age(self) -> float:
+        """Seconds from the latest image's stamp until its reception, NaN before the first."""
+        if self._latest is None:
+            return float("nan")
+        stamp, received = self._latest
+        return received / 1e9 - float(stamp.sec) - float(stamp.nanosec) / 1e9
 
     def reset(self) -> None:
         """Count from zero."""

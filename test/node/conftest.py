@@ -49,7 +49,7 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 @pytest.fixture
 def may_kill() -> Iterator[None]:
-    """Removes what a killed process leaves in shared memory; asked for before all other fixtures."""
+    """Clear away what a killed process leaves in shared memory; ask for it before all others."""
     from hbm_runtime_ros.dds_files import remove_leftovers, segments
 
     before = segments()
