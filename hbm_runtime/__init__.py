@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from hbm_runtime._calls import RunResult
-from hbm_runtime._preemption import PRIORITY_PREEMPT, PRIORITY_URGENT
+from hbm_runtime._calling.calls import RunResult
+from hbm_runtime._loading.preemption import PRIORITY_PREEMPT, PRIORITY_URGENT
 from hbm_runtime.binding import Binding
 from hbm_runtime.errors import (
     HBMBusyError,
@@ -21,8 +21,8 @@ from hbm_runtime.four_bit import pack_four_bit, unpack_four_bit
 from hbm_runtime.futures import RunFuture
 from hbm_runtime.quantization import dequantize, quantize
 from hbm_runtime.runtime import HB_HBMRuntime
-from hbm_runtime.statistics import StageTimes, Statistics
-from hbm_runtime.trace import Trace
+from hbm_runtime.telemetry.statistics import StageTimes, Statistics
+from hbm_runtime.telemetry.trace import Trace
 from hbm_runtime.types import QuantParams, SchedParam, hbDNNDataType, hbDNNQuantiType
 
 __all__ = [

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from hbm_runtime import _core
-from hbm_runtime._model_table import ModelTable, Snapshot
-from hbm_runtime._scheduling import copy_of
+from hbm_runtime._calling.scheduling import copy_of
+from hbm_runtime._loading.loaded_models import ModelTable, Snapshot
 from hbm_runtime.models import Models
 from hbm_runtime.types import QuantParams, SchedParam, hbDNNDataType, hbDNNQuantiType
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy.typing as npt
 
 from hbm_runtime import _core
-from hbm_runtime._calls import check_callback
-from hbm_runtime._completions import Completions
-from hbm_runtime._inputs import check_timeout
+from hbm_runtime._calling.calls import check_callback
+from hbm_runtime._calling.completions import Completions
+from hbm_runtime._calling.inputs import check_timeout
 from hbm_runtime.futures import RunFuture
 
 Array = npt.NDArray[Any]

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hbm_runtime import _core
-from hbm_runtime._calls import (
+from hbm_runtime._calling.calls import (
     NOT_GIVEN,
     Results,
     check_callback,
@@ -24,20 +24,20 @@ from hbm_runtime._calls import (
     items_of,
     the_input,
 )
-from hbm_runtime._completions import PATIENCE, Completions
-from hbm_runtime._device_buffers import input_buffers, output_buffers
-from hbm_runtime._inputs import check_count, check_model_name, check_timeout, the_model
-from hbm_runtime._library import open_library
-from hbm_runtime._log import forward_log_lines
+from hbm_runtime._calling.completions import PATIENCE, Completions
+from hbm_runtime._calling.device_buffers import input_buffers, output_buffers
+from hbm_runtime._calling.inputs import check_count, check_model_name, check_timeout, the_model
+from hbm_runtime._loading.library import open_library
+from hbm_runtime._loading.loaded_models import ModelTable
+from hbm_runtime._loading.log import forward_log_lines
+from hbm_runtime._loading.model_paths import check_paths, path_text
+from hbm_runtime._loading.version import VersionProperty
 from hbm_runtime._metadata import Metadata
-from hbm_runtime._model_paths import check_paths, path_text
-from hbm_runtime._model_table import ModelTable
-from hbm_runtime._version import VersionProperty
 from hbm_runtime.binding import Binding
 from hbm_runtime.errors import HBMClosedError, HBMInputError
 from hbm_runtime.futures import RunFuture
-from hbm_runtime.statistics import Statistics, from_snapshot
-from hbm_runtime.trace import MAX_RUNS, Trace
+from hbm_runtime.telemetry.statistics import Statistics, from_snapshot
+from hbm_runtime.telemetry.trace import MAX_RUNS, Trace
 
 Array = npt.NDArray[Any]
 Inputs = Array | Mapping[str, Array | Mapping[str, Array]]

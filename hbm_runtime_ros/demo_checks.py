@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hbm_runtime import HB_HBMRuntime
-from hbm_runtime_ros.conversions import tensors_to_numpy, transform_from_msg, transform_to_msg
+from hbm_runtime.image.preprocessing import input_specs, make_preprocessor
+from hbm_runtime.image.settings import FitSettings, NormalizeSettings
 from hbm_runtime_ros.demo_table import LEVELS, level
-from hbm_runtime_ros.preprocessing import input_specs, make_preprocessor
-from hbm_runtime_ros.settings import FitSettings, ImageSettings, NormalizeSettings
-from hbm_runtime_ros.shared_image import SharedImage
+from hbm_runtime_ros.messages.conversions import (
+    tensors_to_numpy,
+    transform_from_msg,
+    transform_to_msg,
+)
+from hbm_runtime_ros.messages.received_image import SharedImage
+from hbm_runtime_ros.parameters.settings import ImageSettings
 from hbm_runtime_ros.text_detection import find_text_boxes
 
 if TYPE_CHECKING:

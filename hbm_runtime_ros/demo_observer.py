@@ -18,7 +18,6 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
-from hbm_runtime_ros import qos
 from hbm_runtime_ros.msg import (
     ModelInfo,
     ModelInfoList,
@@ -27,6 +26,7 @@ from hbm_runtime_ros.msg import (
     TensorList,
 )
 from hbm_runtime_ros.recent_images import RecentImages
+from hbm_runtime_ros.ros import qos
 
 if TYPE_CHECKING:
     from rclpy.task import Future

@@ -24,18 +24,18 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
 from hbm_runtime.image import ImageError, frame_to_bgr
-from hbm_runtime_ros import qos
-from hbm_runtime_ros.conversions import (
+from hbm_runtime_ros.messages.conversions import (
     bytes_to_field,
     image_to_frame,
     tensors_to_numpy,
     transform_from_msg,
 )
-from hbm_runtime_ros.declaration import declare
-from hbm_runtime_ros.lifetime import run_node
 from hbm_runtime_ros.msg import InputImage, TensorList
-from hbm_runtime_ros.parameter_table import ParameterSpec
+from hbm_runtime_ros.parameters.declared import declare
+from hbm_runtime_ros.parameters.spec import ParameterSpec
 from hbm_runtime_ros.recent_images import RecentImages
+from hbm_runtime_ros.ros import qos
+from hbm_runtime_ros.ros.run_node import run_node
 from hbm_runtime_ros.text_detection import DetectionOptions, TextBox, find_text_boxes
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from launch.actions import DeclareLaunchArgument, Shutdown
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 
-from hbm_runtime_ros import launch_parts
+from hbm_runtime_ros import launching
 from launch import LaunchDescription
 
-PARAMETERS = launch_parts.config_file("demo.yaml")
+PARAMETERS = launching.config_file("demo.yaml")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -34,8 +34,8 @@ def generate_launch_description() -> LaunchDescription:
                 default_value="build/demo/overlay.png",
                 description="PNG file to write the first overlay with text to",
             ),
-            launch_parts.log_level_argument(),
-            *launch_parts.middleware_profile(),
+            launching.log_level_argument(),
+            *launching.middleware_profile(),
             Node(
                 package="hbm_runtime_ros",
                 executable="inference_node",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from launch.actions import DeclareLaunchArgument
 
-from hbm_runtime_ros import launch_parts
+from hbm_runtime_ros import launching
 from launch import Action, LaunchContext, LaunchDescription
 
 
@@ -28,19 +28,19 @@ def generate_launch_description() -> LaunchDescription:
                 default_value="image_raw",
                 description="Topic for the models whose image_topic is the default, image_raw",
             ),
-            *launch_parts.node_arguments(),
-            *launch_parts.middleware_profile(),
-            launch_parts.described_by(_nodes),
+            *launching.node_arguments(),
+            *launching.middleware_profile(),
+            launching.described_by(_nodes),
         ]
     )
 
 
 def _nodes(context: LaunchContext) -> list[Action]:
     return [
-        launch_parts.inference_node(
+        launching.inference_node(
             context,
-            launch_parts.read(context, "node_name"),
-            [launch_parts.read(context, "params_file")],
-            remappings=[("image_raw", launch_parts.read(context, "image_topic"))],
+            launching.read(context, "node_name"),
+            [launching.read(context, "params_file")],
+            remappings=[("image_raw", launching.read(context, "image_topic"))],
         )
     ]

@@ -8,8 +8,8 @@ from typing import Any
 
 from launch.actions import DeclareLaunchArgument
 
-from hbm_runtime_ros import launch_parts
-from hbm_runtime_ros.launch_parts import LaunchArgumentError, read
+from hbm_runtime_ros import launching
+from hbm_runtime_ros.launching import LaunchArgumentError, read
 from launch import Action, LaunchContext, LaunchDescription
 
 
@@ -57,21 +57,21 @@ def generate_launch_description() -> LaunchDescription:
                 default_value="inference_node",
                 description="Name of each node, the ~ of its topics",
             ),
-            *launch_parts.node_arguments(),
-            *launch_parts.middleware_profile(),
-            launch_parts.described_by(_nodes),
+            *launching.node_arguments(),
+            *launching.middleware_profile(),
+            launching.described_by(_nodes),
         ]
     )
 
 
 def _nodes(context: LaunchContext) -> list[Action]:
-    cameras = launch_parts.read_list(context, "cameras")
+    cameras = launching.read_list(context, "cameras")
     if not cameras or len(set(cameras)) != len(cameras):
         raise LaunchArgumentError(
             "launch argument 'cameras' must be different names, e.g. left,right, got "
             f"{read(context, 'cameras')!r}"
         )
-    priorities = launch_parts.read_numbers(context, "priorities", int) or [0]
+    priorities = launching.read_numbers(context, "priorities", int) or [0]
     if len(priorities) == 1:
         priorities *= len(cameras)
     if len(priorities) != len(cameras):
@@ -91,7 +91,7 @@ def _one_node(context: LaunchContext, priorities: Mapping[str, int]) -> Action:
     chosen = {"models": list(models)}
     for name, camera in models.items():
         chosen |= _model(context, name, f"{camera}/{topic}", priorities[camera])
-    return launch_parts.inference_node(
+    return launching.inference_node(
         context, read(context, "node_name"), _parameters(context, chosen)
     )
 
@@ -99,7 +99,7 @@ def _one_node(context: LaunchContext, priorities: Mapping[str, int]) -> Action:
 def _node_per_camera(context: LaunchContext, priorities: Mapping[str, int]) -> list[Action]:
     topic = read(context, "image_topic")
     return [
-        launch_parts.inference_node(
+        launching.inference_node(
             context,
             read(context, "node_name"),
             _parameters(
@@ -124,5 +124,5 @@ def _parameters(context: LaunchContext, chosen: dict[str, Any]) -> list[str | di
     """The file and what is chosen by arguments; one of them at least."""
     file = read(context, "params_file")
     if not read(context, "model"):
-        return [file or launch_parts.config_file("multi_camera.yaml")]
+        return [file or launching.config_file("multi_camera.yaml")]
     return [file, chosen] if file else [chosen]

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from launch.actions import DeclareLaunchArgument
 
-from hbm_runtime_ros import launch_parts
-from hbm_runtime_ros.launch_parts import read
+from hbm_runtime_ros import launching
+from hbm_runtime_ros.launching import read
 from launch import Action, LaunchContext, LaunchDescription
 
 IMAGE_TOPICS = ("image_raw", "/camera/image_raw")
@@ -18,7 +18,7 @@ def generate_launch_description() -> LaunchDescription:
         [
             DeclareLaunchArgument(
                 "params_file",
-                default_value=launch_parts.config_file("multi_model.yaml"),
+                default_value=launching.config_file("multi_model.yaml"),
                 description="YAML file with the models, their priorities and topics",
             ),
             DeclareLaunchArgument(
@@ -38,18 +38,18 @@ def generate_launch_description() -> LaunchDescription:
                 default_value="inference_node",
                 description="Name of the node, the ~ of its topics",
             ),
-            *launch_parts.node_arguments(),
-            *launch_parts.middleware_profile(),
-            launch_parts.described_by(_nodes),
+            *launching.node_arguments(),
+            *launching.middleware_profile(),
+            launching.described_by(_nodes),
         ]
     )
 
 
 def _nodes(context: LaunchContext) -> list[Action]:
-    files = launch_parts.read_assignments(context, "files")
+    files = launching.read_assignments(context, "files")
     topic = read(context, "image_topic")
     return [
-        launch_parts.inference_node(
+        launching.inference_node(
             context,
             read(context, "node_name"),
             [

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from launch.actions import DeclareLaunchArgument
 
-from hbm_runtime_ros import launch_parts
-from hbm_runtime_ros.launch_parts import read
+from hbm_runtime_ros import launching
+from hbm_runtime_ros.launching import read
 from launch import Action, LaunchContext, LaunchDescription
 
 
@@ -62,16 +62,16 @@ def generate_launch_description() -> LaunchDescription:
                 "lazy",
                 default_value="false",
                 description="No inference while nobody subscribes to the tensors",
-                choices=launch_parts.TRUE_OR_FALSE,
+                choices=launching.TRUE_OR_FALSE,
             ),
             DeclareLaunchArgument(
                 "node_name",
                 default_value="inference_node",
                 description="Name of the node, the ~ of its topics",
             ),
-            *launch_parts.node_arguments(),
-            *launch_parts.middleware_profile(),
-            launch_parts.described_by(_nodes),
+            *launching.node_arguments(),
+            *launching.middleware_profile(),
+            launching.described_by(_nodes),
         ]
     )
 
@@ -86,12 +86,12 @@ def _nodes(context: LaunchContext) -> list[Action]:
         f"{name}.image_topic": read(context, "image_topic"),
         f"{name}.image_transport": read(context, "image_transport"),
         f"{name}.resize": read(context, "resize"),
-        f"{name}.priority": launch_parts.read_number(context, "priority", int),
-        f"{name}.bpu_cores": launch_parts.read_numbers(context, "bpu_cores", int),
-        f"{name}.max_rate": launch_parts.read_number(context, "max_rate", float),
+        f"{name}.priority": launching.read_number(context, "priority", int),
+        f"{name}.bpu_cores": launching.read_numbers(context, "bpu_cores", int),
+        f"{name}.max_rate": launching.read_number(context, "max_rate", float),
         f"{name}.lazy": read(context, "lazy") == "true",
     }
-    return [launch_parts.inference_node(context, read(context, "node_name"), [parameters])]
+    return [launching.inference_node(context, read(context, "node_name"), [parameters])]
 
 
 def _name_of(file: str) -> str:

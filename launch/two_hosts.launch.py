@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from launch.actions import DeclareLaunchArgument, LogInfo, SetEnvironmentVariable
 
-from hbm_runtime_ros import launch_parts
-from hbm_runtime_ros.launch_parts import LaunchArgumentError, read
+from hbm_runtime_ros import launching
+from hbm_runtime_ros.launching import LaunchArgumentError, read
 from launch import Action, LaunchContext, LaunchDescription
 
 HIGHEST_DOMAIN = 101  # that all operating systems have ports for
@@ -66,10 +66,10 @@ def generate_launch_description() -> LaunchDescription:
                 description="Address of the other host, where multicast does not reach it "
                 "(ROS_STATIC_PEERS; from ROS 2 Iron on)",
             ),
-            *launch_parts.node_arguments(),
-            *launch_parts.middleware_profile(),
-            launch_parts.described_by(_network),
-            launch_parts.described_by(_nodes),
+            *launching.node_arguments(),
+            *launching.middleware_profile(),
+            launching.described_by(_network),
+            launching.described_by(_nodes),
         ]
     )
 
@@ -77,13 +77,13 @@ def generate_launch_description() -> LaunchDescription:
 def _network(context: LaunchContext) -> list[Action]:
     variables: dict[str, str] = {}
     if read(context, "domain"):
-        domain = launch_parts.read_number(context, "domain", int, at_least=0)
+        domain = launching.read_number(context, "domain", int, at_least=0)
         if domain > HIGHEST_DOMAIN:
             raise LaunchArgumentError(
                 f"launch argument 'domain' must be 0 to {HIGHEST_DOMAIN}, got {domain}"
             )
         variables["ROS_DOMAIN_ID"] = str(domain)
-    peers = launch_parts.read_list(context, "peers")
+    peers = launching.read_list(context, "peers")
     if peers:
         variables["ROS_STATIC_PEERS"] = ";".join(peers)
     seen = {**context.environment, **variables}
@@ -107,7 +107,7 @@ def _nodes(context: LaunchContext) -> list[Action]:
         raise LaunchArgumentError("one of the launch arguments 'model' and 'params_file' is needed")
     chosen = {"models": [name], f"{name}.file": model} if model else {}
     return [
-        launch_parts.inference_node(
+        launching.inference_node(
             context,
             "inference_node",
             [*filter(None, [file]), chosen],

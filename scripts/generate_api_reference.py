@@ -17,8 +17,8 @@ PACKAGE = "hbm_runtime"
 # Each with the files that it is made of, in the order in which they are best read.
 MODULES = {
     "hbm_runtime": (
-        *("runtime", "binding", "futures", "_calls", "types", "quantization", "four_bit"),
-        *("statistics", "trace", "_preemption", "errors"),
+        *("runtime", "binding", "futures", "_calling.calls", "types", "quantization", "four_bit"),
+        *("telemetry.statistics", "telemetry.trace", "_loading.preemption", "errors"),
     ),
     "hbm_runtime.models": ("models",),
     "hbm_runtime.image": ("frames", "fitting", "placement", "color", "faults"),
@@ -94,7 +94,16 @@ def public_members(module: Any) -> list[Any]:
         module[name].final_target if module[name].is_alias else module[name]
         for name in module.exports
     ]
-    return sorted(members, key=lambda member: (files.index(member.module.name), member.lineno))
+    return sorted(members, key=lambda member: (files.index(file_of(member)), member.lineno))
+
+
+def file_of(member: Any) -> str:
+    """Returns the name of the module that defines a member, as MODULES gives it."""
+    return str(
+        member.module.path.removeprefix(f"{PACKAGE}.")
+        .removeprefix("image.")
+        .removeprefix("model_file.")
+    )
 
 
 def contents(module: Any) -> str:

@@ -17,7 +17,7 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 
 from hbm_runtime.image import bgr_resize, bgr_to_nv12
-from hbm_runtime_ros.conversions import bytes_to_field, time_msg
+from hbm_runtime_ros.messages.conversions import bytes_to_field, time_msg
 
 TYPE = "sensor_msgs/msg/Image"
 # Of the definitions that are concatenated in a schema of encoding ros2msg.

@@ -17,10 +17,10 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from std_msgs.msg import Float32
 
-from hbm_runtime_ros.node import InferenceNode
+from hbm_runtime_ros.node.inference_node import InferenceNode
 
 if TYPE_CHECKING:
-    from hbm_runtime_ros.pipeline import Result
+    from hbm_runtime_ros.pipeline.pipeline import Result
 
 MODEL = "detector"  # a name in the parameter `models`
 

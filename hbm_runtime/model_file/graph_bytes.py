@@ -2,7 +2,7 @@
 """Looks through a serialised ONNX model for references to other files, without parsing the rest.
 
 The engine would open the path of a tensor with external data, so such a graph goes no further. The
-same walk is in src/simulator/graph_bytes.cpp; what protobuf itself would refuse is refused too, so
+same walk is in src/model_file/graph_bytes.cpp; what protobuf itself would refuse is refused too, so
 that the two cannot read the same bytes differently.
 """
 

@@ -61,8 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         ToolError: the file cannot be read, has no clear section for the node, or the ROS package is
             not installed.
     """
-    config_check = _module("config_check")
-    config_file = _module("config_file")
+    config_check = _module("check.checker")
+    config_file = _module("check.yaml_file")
     name = arguments.file
     try:
         overrides = dict(_override(config_file, text) for text in arguments.param)

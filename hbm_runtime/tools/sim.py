@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hbm_runtime._library import ENGINE_VARIABLE, SIMULATOR_FOLDER, find_engine
+from hbm_runtime._loading.library import ENGINE_VARIABLE, SIMULATOR_FOLDER, find_engine
 from hbm_runtime.tools.errors import ToolError
 
 LIBRARIES = ("libhbucp.so", "libdnn.so")

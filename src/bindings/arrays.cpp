@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "abi/hb_dnn.h"
-#include "core/data_type.hpp"
-#include "core/error.hpp"
+#include "core/board/error.hpp"
+#include "core/tensors/data_type.hpp"
 #include "device_memory.hpp"
 
 namespace py = pybind11;

@@ -6,8 +6,8 @@
 
 #include <cstdint>
 
-#include "core/input_view.hpp"
-#include "core/model_run.hpp"
+#include "core/run/input_view.hpp"
+#include "core/run/model_run.hpp"
 
 namespace hbm::bindings {
 

@@ -4,7 +4,7 @@
 
 #include <pybind11/pybind11.h>
 
-#include "core/pool.hpp"
+#include "core/memory/pool.hpp"
 
 namespace hbm::bindings {
 

@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "core/deadline.hpp"
+#include "core/board/deadline.hpp"
 
 namespace hbm::bindings {
 

@@ -7,7 +7,7 @@
 #include <exception>
 #include <new>
 
-#include "core/error.hpp"
+#include "core/board/error.hpp"
 
 namespace hbm::bindings {
 

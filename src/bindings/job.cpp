@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Binds asynchronous runs.
-#include "core/job.hpp"
+#include "core/jobs/job.hpp"
 
 #include <pybind11/stl.h>
 
@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "bindings.hpp"
-#include "core/abandoned.hpp"
-#include "core/dispatcher.hpp"
-#include "core/ended_jobs.hpp"
+#include "core/jobs/dispatcher.hpp"
+#include "core/jobs/ended_jobs.hpp"
+#include "core/run/reclaimer.hpp"
 #include "duration.hpp"
 #include "errors.hpp"
 #include "requests.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Binds the accelerator's pair of libraries.
-#include "core/library.hpp"
+#include "core/board/library.hpp"
 
 #include <pybind11/stl.h>
 

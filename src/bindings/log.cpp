@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Hands the accelerator's log lines to Python.
-#include "core/log.hpp"
+#include "core/board/log.hpp"
 
 #include "bindings.hpp"
 #include "log_lines.hpp"

@@ -2,7 +2,7 @@
 // Forwards the accelerator's log lines to Python's logging at the end of a scope.
 #pragma once
 
-#include "core/log.hpp"
+#include "core/board/log.hpp"
 
 namespace hbm::bindings {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Binds loading, and what the accelerator tells about a model.
-#include "core/model.hpp"
+#include "core/run/model.hpp"
 
 #include <pybind11/stl.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Binds quantisation: numpy arrays of stored and of real values, without the GIL when they are
 // large.
-#include "core/quantization.hpp"
+#include "core/tensors/quantization.hpp"
 
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
@@ -12,9 +12,9 @@
 #include <utility>
 
 #include "bindings.hpp"
-#include "core/data_type.hpp"
-#include "core/error.hpp"
-#include "core/layout.hpp"
+#include "core/board/error.hpp"
+#include "core/tensors/data_type.hpp"
+#include "core/tensors/layout.hpp"
 #include "exit.hpp"
 
 namespace py = pybind11;

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "core/runtime.hpp"
+#include "core/run/runtime.hpp"
 #include "scheduling.hpp"
 
 namespace hbm::bindings {

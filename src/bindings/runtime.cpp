@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Binds the runtime: numpy arrays in, numpy views of device memory out.
-#include "core/runtime.hpp"
+#include "core/run/runtime.hpp"
 
 #include <pybind11/stl.h>
 

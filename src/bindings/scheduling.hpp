@@ -4,9 +4,9 @@
 
 #include <optional>
 
-#include "core/deadline.hpp"
-#include "core/model.hpp"
-#include "core/scheduling.hpp"
+#include "core/board/deadline.hpp"
+#include "core/run/model.hpp"
+#include "core/scheduling/scheduling.hpp"
 
 namespace hbm::bindings {
 

@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
-#include "core/deadline.hpp"
-#include "core/in_flight.hpp"
-#include "core/job.hpp"
-#include "core/runtime.hpp"
+#include "core/board/deadline.hpp"
+#include "core/jobs/job.hpp"
+#include "core/run/runtime.hpp"
+#include "core/scheduling/run_limit.hpp"
 #include "waiting.hpp"
 
 namespace hbm::bindings {

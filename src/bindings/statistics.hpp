@@ -4,7 +4,7 @@
 
 #include <pybind11/pybind11.h>
 
-#include "core/statistics.hpp"
+#include "core/telemetry/statistics.hpp"
 
 namespace hbm::bindings {
 

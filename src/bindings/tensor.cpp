@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Binds what the accelerator tells about a tensor.
-#include "core/tensor.hpp"
+#include "core/tensors/tensor.hpp"
 
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>

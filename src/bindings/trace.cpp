@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Binds the trace; a recording comes as columns of numbers.
-#include "core/trace.hpp"
+#include "core/telemetry/trace.hpp"
 
 #include <pybind11/numpy.h>
 

@@ -6,7 +6,7 @@
 
 #include <optional>
 
-#include "core/deadline.hpp"
+#include "core/board/deadline.hpp"
 #include "exit.hpp"
 
 namespace hbm::bindings {

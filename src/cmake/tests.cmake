@@ -39,10 +39,8 @@ hbm_test(cpp_test
   "${HBM_TEST_DIR}/cpp/scheduling_test.cpp"
   "${HBM_TEST_DIR}/cpp/statistics_test.cpp"
   "${HBM_TEST_DIR}/cpp/strided_copy_test.cpp"
-  "${HBM_TEST_DIR}/cpp/trace_test.cpp"
-  simulator/graph_bytes.cpp
-  simulator/model_file.cpp)  # the reader is hidden inside libdnn.so
-target_link_libraries(cpp_test PRIVATE hbm_core)
+  "${HBM_TEST_DIR}/cpp/trace_test.cpp")
+target_link_libraries(cpp_test PRIVATE hbm_core hbm_model_file)
 
 # These link against our pair as any program for the ABI does.
 hbm_test(abi_test

@@ -14,7 +14,7 @@
 #include <tuple>
 #include <vector>
 
-#include "simulator/device.hpp"
+#include "simulator/device/device.hpp"
 
 namespace hbm::test {
 namespace {

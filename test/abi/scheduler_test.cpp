@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The scheduler's policy without threads: its rules one by one, then 100 000 random jobs against a
 // reference that knows only the rules' wording.
-#include "simulator/scheduler.hpp"
+#include "simulator/device/scheduler.hpp"
 
 #include <gtest/gtest.h>
 

@@ -14,7 +14,8 @@ from bench import peers
 from bench.built import ROOT
 from bench.lines import Line, Section
 from bench.timing import Effort, p50_us, ratio, slow_in_turn
-from hbm_runtime import HB_HBMRuntime, _library, model_file
+from hbm_runtime import HB_HBMRuntime, model_file
+from hbm_runtime._loading import library
 
 sys.path.insert(0, str(ROOT / "scripts"))
 import demo_models
@@ -59,7 +60,7 @@ def _say(text: str) -> None:
 def compare(sample: demo_models.Sample, path: Path, effort: Effort) -> Line:
     """One model, run for run."""
     (spec,) = model_file.read(path).models
-    rt = HB_HBMRuntime(path, library=_library.SIMULATOR_FOLDER)
+    rt = HB_HBMRuntime(path, library=library.SIMULATOR_FOLDER)
     rt.set_scheduling_params(bpu_cores={spec.name: [0]})
     random = np.random.default_rng(0)
     inputs: dict[str, Any] = {

@@ -20,12 +20,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from hbm_runtime_ros.msg import Tensor, TensorList
 
 from bench.node_models import CHANNELS, SIDE, STRIDE
-from hbm_runtime_ros import qos
-from hbm_runtime_ros.conversions import array_to_tensor, time_msg
-from hbm_runtime_ros.preprocessing import InputSpec, make_preprocessor
-from hbm_runtime_ros.process_settings import hurry_with_images
-from hbm_runtime_ros.settings import ImageSettings
-from hbm_runtime_ros.shared_image import SharedImage
+from hbm_runtime.image.preprocessing import InputSpec, make_preprocessor
+from hbm_runtime_ros.messages.conversions import array_to_tensor, time_msg
+from hbm_runtime_ros.messages.received_image import SharedImage
+from hbm_runtime_ros.parameters.settings import ImageSettings
+from hbm_runtime_ros.ros import qos
+from hbm_runtime_ros.ros.malloc_settings import hurry_with_images
 
 INPUTS = (
     InputSpec("x_y", (1, SIDE, SIDE, 1), "U8"),

@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from hbm_runtime_ros.msg import StatisticsList, TensorList
 
 from bench.node_feed_task import StreamTask, Task
-from hbm_runtime_ros import qos
-from hbm_runtime_ros.conversions import time_msg
+from hbm_runtime_ros.messages.conversions import time_msg
+from hbm_runtime_ros.ros import qos
 
 START_TIMEOUT = 60.0  # seconds until the nodes under test are there
 LATE = 2.0  # seconds after the last image that results may come

@@ -17,8 +17,8 @@ import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from sensor_msgs.msg import Image
 
-from hbm_runtime_ros.node import InferenceNode
-from hbm_runtime_ros.process_settings import hurry_with_images
+from hbm_runtime_ros.node.inference_node import InferenceNode
+from hbm_runtime_ros.ros.malloc_settings import hurry_with_images
 
 
 class TimedNode(InferenceNode):

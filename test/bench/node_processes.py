@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hbm_runtime import _library
+from hbm_runtime._loading import library
 from hbm_runtime_ros import demo_nodes
 from hbm_runtime_ros.child_processes import ChildProcesses
 from hbm_runtime_ros.dds_files import remove_leftovers, segments
@@ -32,7 +32,7 @@ class NodeProcesses:
         self._environment = {
             **os.environ,
             **demo_nodes.middleware_settings(),
-            _library.PATH_VARIABLE: str(_library.SIMULATOR_FOLDER),
+            library.PATH_VARIABLE: str(library.SIMULATOR_FOLDER),
             "HBM_SIM_CORES": str(cores),
             "ROS_LOG_DIR": str(folder / "ros_log"),
         }

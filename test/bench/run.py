@@ -27,7 +27,7 @@ from bench import (
 )
 from bench.conditions import conditions
 from bench.timing import FULL, QUICK, Effort
-from hbm_runtime import _library
+from hbm_runtime._loading import library
 
 SECTIONS: dict[str, Callable[[Effort, Path], lines.Section]] = {
     "calls": call_overhead.measure,
@@ -57,7 +57,7 @@ def main() -> None:
         packages.install(console.print)
     packages.add_to_path()
     # First of all libraries: the null backend's have the same names, and need nothing of it.
-    _library.open_library(_library.SIMULATOR_FOLDER)
+    library.open_library(library.SIMULATOR_FOLDER)
     found = conditions()
     sections = []
     for name in arguments.only or SECTIONS:

@@ -12,7 +12,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import tiny_models
 
-from hbm_runtime import HB_HBMRuntime, _library
+from hbm_runtime import HB_HBMRuntime
+from hbm_runtime._loading import library
 from hbm_runtime.model_file import CallSpec, ModelSpec
 
 CORES = 4
@@ -22,7 +23,7 @@ def fixed_latency(folder: Path, latency_us: int) -> HB_HBMRuntime:
     """Model "fixed": y = x + 1, a core is busy for at least `latency_us`."""
     spec = tiny_models.pack(tiny_models.add(), "fixed", latency_us=latency_us)
     path = tiny_models.save(folder / "fixed.hbm", spec)
-    return HB_HBMRuntime(path, library=_library.SIMULATOR_FOLDER)
+    return HB_HBMRuntime(path, library=library.SIMULATOR_FOLDER)
 
 
 def one_input() -> dict[str, Any]:

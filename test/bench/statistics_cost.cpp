@@ -6,9 +6,9 @@
 #include <thread>
 #include <vector>
 
-#include "core/run_record.hpp"
-#include "core/statistics.hpp"
-#include "core/trace.hpp"
+#include "core/telemetry/run_record.hpp"
+#include "core/telemetry/statistics.hpp"
+#include "core/telemetry/trace.hpp"
 
 namespace hbm {
 namespace {

@@ -25,13 +25,14 @@ for _module in ("onnx", "onnxruntime"):
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import tiny_models
 
-from hbm_runtime import HB_HBMRuntime, _library
+from hbm_runtime import HB_HBMRuntime
+from hbm_runtime._loading import library
 
 
 @pytest.fixture(autouse=True)
 def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     """The simulator that belongs to the package under test, on a board as well."""
-    monkeypatch.setenv(_library.PATH_VARIABLE, str(_library.SIMULATOR_FOLDER))
+    monkeypatch.setenv(library.PATH_VARIABLE, str(library.SIMULATOR_FOLDER))
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import ctypes
 import gc
 import time
 
-from hbm_runtime import _library
+from hbm_runtime._loading import library
 
 
 def live(kind: str) -> int:
     """Number of live blocks of "memory", "tasks" or sets of "models"."""
-    function = ctypes.CDLL(str(_library.SIMULATOR_FOLDER / "libhbucp.so")).hbSimLive
+    function = ctypes.CDLL(str(library.SIMULATOR_FOLDER / "libhbucp.so")).hbSimLive
     function.restype = ctypes.c_int64
     return int(function(kind.encode()))
 

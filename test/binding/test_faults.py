@@ -22,8 +22,8 @@ from hbm_runtime import (
     HBMModelError,
     HBMTaskError,
     HBMTimeoutError,
-    _library,
 )
+from hbm_runtime._loading import library as library_choice
 
 A = np.arange(6, dtype=np.float32).reshape(2, 3)
 X = np.zeros((1, 4), np.float32)
@@ -60,7 +60,7 @@ class Simulator:
     """The doors of the simulator that only our tests use."""
 
     def __init__(self) -> None:
-        library = ctypes.CDLL(str(_library.SIMULATOR_FOLDER / "libhbucp.so"))
+        library = ctypes.CDLL(str(library_choice.SIMULATOR_FOLDER / "libhbucp.so"))
         self._set_faults = library.hbSimSetFaults
 
     def fail(self, rules: str) -> None:

@@ -10,7 +10,8 @@ import pytest
 import tiny_models
 from onnx import helper
 
-from hbm_runtime import HB_HBMRuntime, HBMModelError, _log, model_file
+from hbm_runtime import HB_HBMRuntime, HBMModelError, model_file
+from hbm_runtime._loading import log
 
 ACCELERATOR = "hbm_runtime.accelerator"
 
@@ -78,8 +79,8 @@ def test_every_level_of_the_vendors_has_one_of_pythons(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(_log._core, "has_log_lines", lambda: True)
-    monkeypatch.setattr(_log._core, "take_log_lines", lambda: [(vendor, "100 % said")])
+    monkeypatch.setattr(log._core, "has_log_lines", lambda: True)
+    monkeypatch.setattr(log._core, "take_log_lines", lambda: [(vendor, "100 % said")])
     with caplog.at_level(logging.DEBUG, ACCELERATOR):
-        _log.forward_log_lines()
+        log.forward_log_lines()
     assert [(r.levelno, r.getMessage()) for r in caplog.records] == [(python, "100 % said")]

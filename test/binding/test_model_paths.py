@@ -19,9 +19,9 @@ from hbm_runtime import (
     HBMLibraryError,
     HBMModelError,
     _core,
-    _library,
 )
-from hbm_runtime._library import open_library
+from hbm_runtime._loading import library as library_choice
+from hbm_runtime._loading.library import open_library
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_an_unreadable_file_is_refused(good: str, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_message_may_hold_any_bytes() -> None:
-    library = open_library(_library.SIMULATOR_FOLDER)
+    library = open_library(library_choice.SIMULATOR_FOLDER)
     with pytest.raises(HBMModelError, match=r"nowhere\\xff\.hbm"):
         _core.load(library, [b"nowhere\xff.hbm"])  # type: ignore[list-item]
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Places for tasks: the limit is met by waiting, by priority and age, and every wait has an end.
-#include "core/admission.hpp"
+#include "core/scheduling/admission.hpp"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "core/error.hpp"
+#include "core/board/error.hpp"
 
 namespace hbm {
 namespace {

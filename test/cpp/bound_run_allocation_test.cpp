@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "allocation_count.hpp"
-#include "core/layout.hpp"
-#include "core/runtime.hpp"
-#include "core/scheduling.hpp"
+#include "core/run/runtime.hpp"
+#include "core/scheduling/scheduling.hpp"
+#include "core/tensors/layout.hpp"
 
 namespace {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Core use is what this process knows: tasks in flight, and the cores that they may use.
-#include "core/core_use.hpp"
+#include "core/telemetry/core_use.hpp"
 
 #include <gtest/gtest.h>
 

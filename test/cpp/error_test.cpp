@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A status becomes an exception that carries the number, the call, the place and the log.
-#include "core/error.hpp"
+#include "core/board/error.hpp"
 
 #include <gtest/gtest.h>
 
 #include "abi/hb_ucp_status.h"
-#include "core/log.hpp"
+#include "core/board/log.hpp"
 
 namespace hbm {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Quantiles come from buckets: close to the exact ones; count, sum and maximum are exact.
-#include "core/histogram.hpp"
+#include "core/telemetry/histogram.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Strides and sizes in device memory: dynamic ones are filled in as the boards want them.
-#include "core/layout.hpp"
+#include "core/tensors/layout.hpp"
 
 #include <gtest/gtest.h>
 
-#include "core/error.hpp"
+#include "core/board/error.hpp"
 
 namespace hbm {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The simulator's reader of model files takes good ones and refuses every damaged one.
-#include "simulator/model_file.hpp"
+#include "model_file/model_file.hpp"
 
 #include <gtest/gtest.h>
 

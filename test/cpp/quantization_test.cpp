@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Quantisation on strided arrays: rounding, clipping, per-axis scales, 4-bit halves, halves of F16.
-#include "core/quantization.hpp"
+#include "core/tensors/quantization.hpp"
 
 #include <gtest/gtest.h>
 
@@ -10,10 +10,10 @@
 #include <utility>
 #include <vector>
 
-#include "core/data_type.hpp"
-#include "core/error.hpp"
-#include "core/half.hpp"
-#include "core/quantization_rows.hpp"
+#include "core/board/error.hpp"
+#include "core/tensors/data_type.hpp"
+#include "core/tensors/half.hpp"
+#include "core/tensors/quantization_rows.hpp"
 
 namespace hbm {
 namespace {

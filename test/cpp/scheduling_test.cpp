@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Scheduling parameters are checked against the chip and become the ABI's mask.
-#include "core/scheduling.hpp"
+#include "core/scheduling/scheduling.hpp"
 
 #include <gtest/gtest.h>
 
-#include "core/error.hpp"
+#include "core/board/error.hpp"
 
 namespace hbm {
 namespace {

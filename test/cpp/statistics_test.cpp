@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every run is counted once, by how it ended, with its stages and copies, from any thread.
-#include "core/statistics.hpp"
+#include "core/telemetry/statistics.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A trace keeps whole runs up to its capacity, counts the rest, and may be stopped at any time.
-#include "core/trace.hpp"
+#include "core/telemetry/trace.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "core/error.hpp"
+#include "core/board/error.hpp"
 
 namespace hbm {
 namespace {

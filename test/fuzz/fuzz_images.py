@@ -26,10 +26,11 @@ import tiny_models
 
 from hbm_runtime import HB_HBMRuntime
 from hbm_runtime.image import ImageError
+from hbm_runtime.image.preprocessing import Preprocessor, input_specs, make_preprocessor
+from hbm_runtime.image.settings import FitSettings, NormalizeSettings
 from hbm_runtime.tools.packing.options import InputQuantization
-from hbm_runtime_ros.preprocessing import Preprocessor, input_specs, make_preprocessor
-from hbm_runtime_ros.settings import FitSettings, ImageSettings, NormalizeSettings
-from hbm_runtime_ros.shared_image import SharedImage
+from hbm_runtime_ros.messages.received_image import SharedImage
+from hbm_runtime_ros.parameters.settings import ImageSettings
 
 MAX_BYTES = 1 << 20  # of an image, so that a good part of the messages is too large
 RUN_EVERY = 2  # inputs that are made for one that the model is run on

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "simulator/graph_bytes.hpp"
+#include "model_file/graph_bytes.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   const auto* bytes = reinterpret_cast<const std::byte*>(data);

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
-from hbm_runtime_ros.encodings import KNOWN
+from hbm_runtime.image.encodings import KNOWN
 
 # By encoding, bytes per pixel of a row, or of a row of luma.
 PIXEL_BYTES = {

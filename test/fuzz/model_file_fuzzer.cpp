@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "simulator/model_file.hpp"
+#include "model_file/model_file.hpp"
 
 using hbm::simulator::CallSpec;
 using hbm::simulator::ModelFile;

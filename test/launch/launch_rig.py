@@ -26,9 +26,9 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import parameter_value_to_python
 from sensor_msgs.msg import Image
 
-from hbm_runtime_ros.conversions import bytes_to_field
 from hbm_runtime_ros.dds_files import remove_leftovers, segments
-from hbm_runtime_ros.qos import MODEL_INFO
+from hbm_runtime_ros.messages.conversions import bytes_to_field
+from hbm_runtime_ros.ros.qos import MODEL_INFO
 
 PATIENCE = 60.0  # seconds; only reached by a failing test
 CALL_AGAIN = 5.0  # seconds

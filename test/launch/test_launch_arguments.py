@@ -13,7 +13,7 @@ from launch.utilities import perform_substitutions
 from launch_rig import LAUNCH
 from launch_ros.actions import Node
 
-from hbm_runtime_ros.launch_parts import LaunchArgumentError, config_file
+from hbm_runtime_ros.launching import LaunchArgumentError, config_file
 from launch import LaunchContext, LaunchDescription
 
 FILES = ("demo", "inference", "multi_camera", "multi_model", "single_model", "two_hosts")

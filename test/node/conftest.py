@@ -130,7 +130,7 @@ def embed(
     from node_rig import InferenceRig
     from rclpy.parameter import Parameter
 
-    from hbm_runtime_ros.node import InferenceNode
+    from hbm_runtime_ros.node.inference_node import InferenceNode
 
     nodes: list[InferenceNode] = []
 

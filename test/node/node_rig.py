@@ -24,8 +24,8 @@ from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
-from hbm_runtime_ros.conversions import bytes_to_field
-from hbm_runtime_ros.qos import STATISTICS, TENSORS
+from hbm_runtime_ros.messages.conversions import bytes_to_field
+from hbm_runtime_ros.ros.qos import STATISTICS, TENSORS
 
 PATIENCE = 30.0  # seconds; only reached by a failing test
 EXECUTABLES = Path(get_package_prefix("hbm_runtime_ros"), "lib", "hbm_runtime_ros")

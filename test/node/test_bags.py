@@ -26,12 +26,12 @@ from rclpy.serialization import deserialize_message, serialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 
-from hbm_runtime_ros import bag_source
-from hbm_runtime_ros.bag_source import Bag
-from hbm_runtime_ros.conversions import tensors_to_numpy
-from hbm_runtime_ros.image_source import ImageSourceError
-from hbm_runtime_ros.playback import LONGEST_GAP, Pace
-from hbm_runtime_ros.qos import TENSORS
+from hbm_runtime_ros.messages.conversions import tensors_to_numpy
+from hbm_runtime_ros.player import bag as bag_source
+from hbm_runtime_ros.player.bag import Bag
+from hbm_runtime_ros.player.pace import LONGEST_GAP, Pace
+from hbm_runtime_ros.player.pictures import ImageSourceError
+from hbm_runtime_ros.ros.qos import TENSORS
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "make_bag.py"
 TOPIC = "/camera/image"

@@ -12,10 +12,10 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from hbm_runtime_ros.declaration import DeclaredParameters
-from hbm_runtime_ros.parameter_table import ConfigurationError
-from hbm_runtime_ros.parameters import IMAGE_PARAMETERS, MODEL_PARAMETERS, NODE_PARAMETERS
-from hbm_runtime_ros.settings import NodeSettings
+from hbm_runtime_ros.parameters.declared import DeclaredParameters
+from hbm_runtime_ros.parameters.settings import NodeSettings
+from hbm_runtime_ros.parameters.spec import ConfigurationError
+from hbm_runtime_ros.parameters.table import IMAGE_PARAMETERS, MODEL_PARAMETERS, NODE_PARAMETERS
 
 Values = dict[str, Any]
 ONE = {"models": ["a"], "a.file": "a.hbm"}

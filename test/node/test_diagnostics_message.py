@@ -14,15 +14,15 @@ from rclpy.clock import ClockType
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 
-from hbm_runtime_ros.counters import CounterSnapshot, LatencySummary, Stage
-from hbm_runtime_ros.diagnostics import WINDOW, DiagnosticsReporter
-from hbm_runtime_ros.settings import (
+from hbm_runtime_ros.parameters.settings import (
     DiagnosticsSettings,
     LiveSettings,
     ModelSettings,
     NodeSettings,
 )
-from hbm_runtime_ros.steps import PipelineState
+from hbm_runtime_ros.pipeline.counters import CounterSnapshot, LatencySummary, Stage
+from hbm_runtime_ros.pipeline.steps import PipelineState
+from hbm_runtime_ros.telemetry.diagnostics_message import WINDOW, DiagnosticsReporter
 
 LIBRARY = SimpleNamespace(
     soc_name="S100P",

@@ -17,9 +17,9 @@ from rclpy.executors import MultiThreadedExecutor
 from rclpy.parameter import Parameter
 
 from hbm_runtime import HBMClosedError
-from hbm_runtime_ros.conversions import tensors_to_numpy
-from hbm_runtime_ros.node import InferenceNode
-from hbm_runtime_ros.shared_runtimes import SharedRuntimes
+from hbm_runtime_ros.messages.conversions import tensors_to_numpy
+from hbm_runtime_ros.models.shared_runtimes import SharedRuntimes
+from hbm_runtime_ros.node.inference_node import InferenceNode
 
 
 def test_a_listener_gets_the_tensors_of_the_topic_in_the_models_thread(

@@ -14,7 +14,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
 from hbm_runtime.image import bgr_to_nv12
-from hbm_runtime_ros.conversions import image_to_frame
+from hbm_runtime_ros.messages.conversions import image_to_frame
 
 
 def picture(seed: int, width: int = 32, height: int = 16) -> np.ndarray:

@@ -9,7 +9,7 @@ from pathlib import Path
 from node_rig import PATIENCE
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
-from hbm_runtime_ros.interface import INTERFACES, Interface
+from hbm_runtime_ros.node.interface import INTERFACES, Interface
 
 NODE = "/inference_node"
 # What every node has, and what comes with the life cycle.

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from recording import Recorder
 
-from hbm_runtime_ros import lazy
-from hbm_runtime_ros.settings import LiveSettings
+from hbm_runtime_ros.parameters.settings import LiveSettings
+from hbm_runtime_ros.ros import subscriber_watch
 
 
 def test_without_subscribers_nothing_is_received_nor_computed(
@@ -40,7 +40,7 @@ def test_it_works_while_somebody_subscribes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if not events:  # as on Humble
-        monkeypatch.setattr(lazy.SubscriberWatch, "_with_events", lambda *_: None)
+        monkeypatch.setattr(subscriber_watch.SubscriberWatch, "_with_events", lambda *_: None)
     rig = embed(tensors=False, eye=dict(file=nv12_model, lazy=True))
     rig.until(lambda: rig.node.lifecycle_state == "active", "the active node")
     rig.observer.spin(0.3)

@@ -17,7 +17,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.lifecycle import TransitionCallbackReturn
 
-from hbm_runtime_ros.qos import MODEL_INFO
+from hbm_runtime_ros.ros.qos import MODEL_INFO
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 

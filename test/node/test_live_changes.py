@@ -11,7 +11,7 @@ import pytest
 from hbm_runtime_ros.msg import ModelInfoList
 from recording import Recorder
 
-from hbm_runtime_ros.qos import MODEL_INFO
+from hbm_runtime_ros.ros.qos import MODEL_INFO
 
 
 def test_a_change_holds_from_the_next_frame_on(

@@ -14,7 +14,7 @@ from hbm_runtime_ros.msg import ModelInfo, ModelInfoList, Quantization
 
 from hbm_runtime import HB_HBMRuntime
 from hbm_runtime.tools.packing.options import OutputQuantization
-from hbm_runtime_ros.qos import MODEL_INFO
+from hbm_runtime_ros.ros.qos import MODEL_INFO
 
 
 @pytest.fixture

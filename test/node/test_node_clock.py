@@ -9,7 +9,7 @@ from typing import Any
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 
-from hbm_runtime_ros.node_clock import NodeClock
+from hbm_runtime_ros.ros.node_clock import NodeClock
 
 
 def test_without_simulated_time_it_is_the_systems(observer: Any) -> None:

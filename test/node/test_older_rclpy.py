@@ -14,7 +14,7 @@ from hbm_runtime_ros.msg import ModelInfoList
 from node_rig import InferenceRig, NodeProcess, Observer
 
 import hbm_runtime_ros
-from hbm_runtime_ros.qos import MODEL_INFO
+from hbm_runtime_ros.ros.qos import MODEL_INFO
 
 HERE = Path(__file__).parent
 # What the package imports from rclpy, launch and launch_ros, all of it in their branches `humble`

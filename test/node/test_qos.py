@@ -17,8 +17,8 @@ from rclpy.qos import (
 )
 from sensor_msgs.msg import Image
 
-from hbm_runtime_ros import qos
-from hbm_runtime_ros.settings import QosSettings
+from hbm_runtime_ros.parameters.settings import QosSettings
+from hbm_runtime_ros.ros import qos
 
 
 def subscription_of(rig: Any) -> QoSProfile:
@@ -43,7 +43,7 @@ def test_fields_differ_from_their_profile_where_they_are_given() -> None:
 
 
 def test_every_profile_that_the_parameters_allow_exists() -> None:
-    from hbm_runtime_ros.parameters import MODEL_PARAMETERS
+    from hbm_runtime_ros.parameters.table import MODEL_PARAMETERS
 
     (spec,) = (spec for spec in MODEL_PARAMETERS if spec.name == "tensors_qos.profile")
     assert set(spec.choices) == set(qos.PROFILES)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hbm_runtime_ros.msg import Tensor, TensorList
 
-from hbm_runtime_ros.conversions import array_to_tensor
+from hbm_runtime_ros.messages.conversions import array_to_tensor
 
 README = Path(__file__).parents[2] / "README.md"
 

@@ -15,7 +15,7 @@ from rclpy.serialization import serialize_message
 
 from hbm_runtime import HB_HBMRuntime
 from hbm_runtime.image import bgr_resize, bgr_to_nv12, nv12_from_buffer, nv12_resize
-from hbm_runtime_ros.conversions import tensors_to_numpy, transform_from_msg
+from hbm_runtime_ros.messages.conversions import tensors_to_numpy, transform_from_msg
 
 
 def run_nv12(file: Path, frame: Any) -> dict[str, np.ndarray]:

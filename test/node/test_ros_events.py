@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sensor_msgs.msg import Image
 
-from hbm_runtime_ros.ros_events import PublisherEventCallbacks, SubscriptionEventCallbacks
+from hbm_runtime_ros.ros.qos_events import PublisherEventCallbacks, SubscriptionEventCallbacks
 
 
 def ignore(event: Any) -> None:

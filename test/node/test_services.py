@@ -20,9 +20,9 @@ from hbm_runtime_ros.msg import ModelInfoList
 from hbm_runtime_ros.srv import ChangeModel, Infer, ListModels
 
 from hbm_runtime import HB_HBMRuntime
-from hbm_runtime_ros.conversions import tensors_to_numpy
-from hbm_runtime_ros.qos import MODEL_INFO, SERVICES
-from hbm_runtime_ros.shared_image import SharedImage
+from hbm_runtime_ros.messages.conversions import tensors_to_numpy
+from hbm_runtime_ros.messages.received_image import SharedImage
+from hbm_runtime_ros.ros.qos import MODEL_INFO, SERVICES
 
 
 def change(rig: Any, what: str, model: str = "") -> ChangeModel.Response:

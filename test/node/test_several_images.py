@@ -17,7 +17,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from hbm_runtime import HB_HBMRuntime
 from hbm_runtime.image import bgr_resize
-from hbm_runtime_ros.conversions import bytes_to_field, tensors_to_numpy
+from hbm_runtime_ros.messages.conversions import bytes_to_field, tensors_to_numpy
 
 
 @pytest.fixture

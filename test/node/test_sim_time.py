@@ -16,7 +16,7 @@ from rclpy.qos import qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
-from hbm_runtime_ros.qos import STATISTICS, TENSORS
+from hbm_runtime_ros.ros.qos import STATISTICS, TENSORS
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "make_bag.py"
 RECORDED = 1_000_000  # s, in January 1970: an age of decades by any wall clock
@@ -58,7 +58,7 @@ class SimulatedWorld:
 
     @staticmethod
     def stamp(nanoseconds: int) -> Any:
-        from hbm_runtime_ros.conversions import time_msg
+        from hbm_runtime_ros.messages.conversions import time_msg
 
         return time_msg(nanoseconds)
 

@@ -89,7 +89,7 @@ def test_a_library_that_is_not_there_is_refused(
 def test_the_library_is_a_parameter(embed: Callable, nv12_model: Path) -> None:
     from recording import Recorder
 
-    from hbm_runtime._library import SIMULATOR_FOLDER
+    from hbm_runtime._loading.library import SIMULATOR_FOLDER
 
     recorder = Recorder()
     rig = embed(
@@ -163,7 +163,7 @@ def test_the_log_says_what_computes(serve: Callable, nv12_model: Path) -> None:
 FAILING_NODE = """
 import sys
 from rclpy.node import Node
-from hbm_runtime_ros.lifetime import Finished, run_node
+from hbm_runtime_ros.ros.run_node import Finished, run_node
 
 class Failing(Node):
     def __init__(self):

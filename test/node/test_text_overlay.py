@@ -15,8 +15,8 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
 from hbm_runtime.image import place
-from hbm_runtime_ros.conversions import array_to_tensor, transform_to_msg
-from hbm_runtime_ros.qos import TENSORS
+from hbm_runtime_ros.messages.conversions import array_to_tensor, transform_to_msg
+from hbm_runtime_ros.ros.qos import TENSORS
 from hbm_runtime_ros.text_overlay import GREEN, OVERLAY_QOS
 
 

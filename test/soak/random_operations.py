@@ -20,7 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from hbm_runtime import HB_HBMRuntime, _library
+from hbm_runtime import HB_HBMRuntime
+from hbm_runtime._loading import library
 from soak.expectations import KINDS, Numbers, save_models
 from soak.loop_worker import LoopWorker
 from soak.process_state import held, held_once_settled, resident_kib, use_one_arena
@@ -129,7 +130,7 @@ def disturb_some_runs(seed: int, operations: int) -> None:
         + (f"delay:{chosen.randint(1, 40)}" if chosen.random() < 0.7 else "TASK_RUN_FAILED")
         for run in sorted(chosen.sample(range(1, operations + 1), k=count))
     )
-    set_faults = ctypes.CDLL(str(_library.SIMULATOR_FOLDER / "libhbucp.so")).hbSimSetFaults
+    set_faults = ctypes.CDLL(str(library.SIMULATOR_FOLDER / "libhbucp.so")).hbSimSetFaults
     if set_faults(rules.encode()) != 0:
         raise ValueError(f"the simulator refused the rules {rules}")
 

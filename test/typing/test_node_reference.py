@@ -12,8 +12,8 @@ import pytest
 
 pytest.importorskip("hbm_runtime_ros", reason="needs the ROS package hbm_runtime_ros to be built")
 
-from hbm_runtime_ros.interface import INTERFACES
-from hbm_runtime_ros.parameters import IMAGE_PARAMETERS, MODEL_PARAMETERS, NODE_PARAMETERS
+from hbm_runtime_ros.node.interface import INTERFACES
+from hbm_runtime_ros.parameters.table import IMAGE_PARAMETERS, MODEL_PARAMETERS, NODE_PARAMETERS
 
 
 def test_references_and_schema_are_up_to_date(

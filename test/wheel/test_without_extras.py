@@ -16,13 +16,14 @@ for _extra in ("onnxruntime", "onnx", "cv2", "rich", "rclpy"):
 
 import numpy as np
 
-from hbm_runtime import HB_HBMRuntime, HBMLibraryError, HBMModelError, _library, image, model_file
+from hbm_runtime import HB_HBMRuntime, HBMLibraryError, HBMModelError, image, model_file
+from hbm_runtime._loading import library
 
 
 @pytest.fixture(autouse=True)
 def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     """The simulator that belongs to the package under test, on a board as well."""
-    monkeypatch.setenv(_library.PATH_VARIABLE, str(_library.SIMULATOR_FOLDER))
+    monkeypatch.setenv(library.PATH_VARIABLE, str(library.SIMULATOR_FOLDER))
 
 
 @pytest.fixture

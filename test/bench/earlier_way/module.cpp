@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/library.hpp"
-#include "core/model.hpp"
+#include "core/board/library.hpp"
+#include "core/run/model.hpp"
 
 namespace py = pybind11;
 

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "allocation_count.hpp"
-#include "core/library.hpp"
-#include "core/model.hpp"
+#include "core/board/library.hpp"
+#include "core/run/model.hpp"
 
 namespace {
 

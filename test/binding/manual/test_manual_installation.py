@@ -10,7 +10,8 @@ import pytest
 import tiny_models
 from manual_text import promises
 
-from hbm_runtime import HBMLibraryError, _library
+from hbm_runtime import HBMLibraryError
+from hbm_runtime._loading import library
 
 SECTIONS = ("安装说明(Installation)",)
 PROMISES_NOTHING = {
@@ -37,13 +38,13 @@ def test_it_stands_on_the_vendors_libraries(
     def nothing_there(folder: str) -> None:
         raise HBMLibraryError("not on the loader's path")
 
-    monkeypatch.delenv(_library.PATH_VARIABLE)
-    monkeypatch.setattr(_library, "_open", nothing_there)
-    monkeypatch.setattr(_library, "BOARD_FOLDER", tmp_path)
-    monkeypatch.setattr(_library, "SIMULATOR_FOLDER", tmp_path)
-    _library._open_default.cache_clear()
+    monkeypatch.delenv(library.PATH_VARIABLE)
+    monkeypatch.setattr(library, "_open", nothing_there)
+    monkeypatch.setattr(library, "BOARD_FOLDER", tmp_path)
+    monkeypatch.setattr(library, "SIMULATOR_FOLDER", tmp_path)
+    library._open_default.cache_clear()
     with pytest.raises(HBMLibraryError, match="install the package hobot-dnn") as caught:
-        _library.open_library()
+        library.open_library()
     assert "libhbucp.so and libdnn.so" in str(caught.value)
 
 

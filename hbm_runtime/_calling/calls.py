@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the calls of a runtime have in common: their arguments checked, their results made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hbm_runtime import _core
+from hbm_runtime._calling.inputs import arrange, check_model_name, shown
+from hbm_runtime._loading.loaded_models import Snapshot
+from hbm_runtime.errors import HBMInputError
+from hbm_runtime.telemetry.statistics import StageTimes
+
+Array = npt.NDArray[Any]
+Results = dict[str, dict[str, Array]]
+Items = list[tuple[int, list[Array], "_core.Scheduling | None"]]
+
+NOT_GIVEN: Any = object()
+_INPUT_KEYWORDS = ("input_tensor", "input_tensors", "multi_input_tensors")
+
+
+class RunResult(dict[str, dict[str, Array]]):
+    """``{model: {output: array}}`` of a run that was asked for its times.
+
+    Attributes:
+        timing: ``{model: StageTimes}``.
+    """
+
+    timing: dict[str, StageTimes]
+
+
+def items_of(
+    snapshot: Snapshot, given: Any, model_name: str | None, changes: Mapping[str, Any]
+) -> Items:
+    """Return one call's parts as the core takes them."""
+    if model_name is not None:
+        check_model_name(model_name, list(snapshot.entries), "model_name")
+    arranged = arrange(given, model_name, snapshot.input_names)
+    names = list(arranged)
+    scheduling = snapshot.scheduling_for(names, changes)
+    return [
+        (snapshot.indices[name], arranged[name], of_model)
+        for name, of_model in zip(names, scheduling, strict=True)
+    ]
+
+
+def the_input(input: Any, named: Mapping[str, Any], call: str) -> Any:
+    """Return a call's one input, which may have any of the manual's names."""
+    unknown = [name for name in named if name not in _INPUT_KEYWORDS]
+    if unknown:
+        raise HBMInputError(
+            f"{call}() got an unknown argument {unknown[0]!r}; it takes "
+            f"{', '.join(_INPUT_KEYWORDS)}, model_name, priority, bpu_cores, custom_id, device_id, "
+            f"timeout, dense and timing"
+        )
+    given = [*([] if input is NOT_GIVEN else [input]), *named.values()]
+    if len(given) != 1:
+        raise HBMInputError(f"{call}() takes exactly one input argument, got {len(given)}")
+    return given[0]
+
+
+def check_flag(value: object, what: str) -> bool:
+    """Return a True or False of the caller's."""
+    if value is False or value is True:
+        return value
+    if not isinstance(value, np.bool_):
+        raise HBMInputError(f"{what}: expected True or False, got {shown(value)}")
+    return bool(value)
+
+
+def check_callback(callback: Any) -> Any:
+    """Return what is called with a run's results, if anything is."""
+    if callback is not None and not callable(callback):
+        raise HBMInputError(f"callback: expected a function or None, got {shown(callback)}")
+    return callback
+
+
+def check_when_full(when_full: object) -> bool:
+    """Return whether to wait when too many runs are unfinished."""
+    if when_full not in ("wait", "raise"):
+        raise HBMInputError(f'when_full: expected "wait" or "raise", got {shown(when_full)}')
+    return when_full == "wait"
+
+
+def finished(
+    results: Results,
+    times: Mapping[str, tuple[int, int, int, int]],
+    dense: bool,
+    timing: bool,
+    runtime: _core.Runtime,
+) -> Results:
+    """Return results in the form that was asked for."""
+    if dense:
+        results = {name: _made_dense(name, arrays, runtime) for name, arrays in results.items()}
+    if timing:
+        timed = RunResult(results)
+        timed.timing = {name: StageTimes(*of_model) for name, of_model in times.items()}
+        return timed
+    return results
+
+
+def _made_dense(model: str, arrays: dict[str, Array], runtime: _core.Runtime) -> dict[str, Array]:
+    padded = [array for array in arrays.values() if not array.flags.c_contiguous]
+    if padded:
+        runtime.count_copied_out(model, len(padded), sum(array.nbytes for array in padded))
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The completion thread of a runtime: settles futures whose jobs ended."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import itertools
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+
+from hbm_runtime import _core
+from hbm_runtime._loading.log import forward_log_lines
+from hbm_runtime.errors import HBMClosedError
+from hbm_runtime.futures import RunFuture, is_settling_here
+
+_logger = logging.getLogger("hbm_runtime")
+_numbers = itertools.count(1)
+PATIENCE = 5.0  # seconds for the accelerator and for callbacks when there is no time left
+
+
+class _State:
+    """What the thread works on; it knows nothing of the runtime, which may go before it."""
+
+    def __init__(self, in_flight: _core.InFlight) -> None:
+        self.ended = _core.EndedJobs()
+        self._in_flight = in_flight
+        self.pending: dict[int, RunFuture] = {}
+        self._lock = threading.RLock()  # a garbage collection in it may call retire()
+        self._retired = False
+
+    def retire(self) -> None:
+        """Let the thread end once every future is settled."""
+        with self._lock:
+            self._retired = True
+            self._close_if_over()
+
+    def forget(self, number: int) -> None:
+        with self._lock:
+            self.pending.pop(number, None)
+            self._close_if_over()
+
+    def refuse_new(self) -> None:
+        self._in_flight.close()
+
+    def settled(self, number: int) -> None:
+        self._in_flight.delivered()
+        self.forget(number)
+
+    def _close_if_over(self) -> None:
+        if self._retired and not self.pending:
+            self.ended.close()
+
+    def settle_ended(self) -> None:
+        """Run the thread."""
+        while (number := self.ended.take()) is not None:
+            future = self.pending.get(number)
+            if future is not None and future._job is not None:
+                try:
+                    future._settle()
+                except BaseException:  # Ctrl-C is for the main thread
+                    _logger.exception("a run's future could not be settled")
+            del future
+            forward_log_lines()
+
+
+class Completions:
+    """Keeps the unfinished futures of one runtime and settles each at its end."""
+
+    def __init__(self, in_flight: _core.InFlight) -> None:
+        self._state = _State(in_flight)
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._process = os.getpid()
+        weakref.finalize(self, self._state.retire).atexit = False
+        _all.add(self)
+
+    def is_own_process(self) -> bool:
+        """Whether this is not a forked child, where nothing ends any more."""
+        return os.getpid() == self._process
+
+    @property
+    def ended(self) -> _core.EndedJobs:
+        """Where jobs go that ended."""
+        return self._state.ended
+
+    def start(self, future: RunFuture, begin: Callable[[int, bool], _core.Job]) -> RunFuture:
+        """Begin a job that settles the future.
+
+        Args:
+            future: Complete but for its job.
+            begin: Starts the job of this number; is told whether this is the completion thread.
+        """
+        if self._thread is None:
+            self._start_thread()
+        number = next(_numbers)
+        self._state.pending[number] = future
+        future._forget = functools.partial(self._state.settled, number)
+        try:
+            future._job = begin(number, threading.current_thread() is self._thread)
+        except BaseException:
+            self._state.forget(number)
+            raise
+        if future._job.end:  # the thread may have come too early to find the job
+            if future._callback is None:
+                future._settle()
+            else:  # never in the caller's own thread, which may hold what the callback waits for
+                self._state.ended.put(number)
+        return future
+
+    def refuse_new(self) -> None:
+        """Start nothing more, also for threads that wait for room."""
+        self._state.refuse_new()
+
+    def cancel_all(self) -> None:
+        """Cancel every unfinished future."""
+        for future in list(self._state.pending.values()):
+            future.cancel()
+
+    def retire(self) -> None:
+        """Let the thread end once every future is settled."""
+        self._state.retire()
+
+    def join(self, timeout: float | None) -> None:
+        """Wait until all futures are settled, unless this thread is in a callback of one."""
+        thread = self._thread
+        if thread is not None and not is_settling_here():
+            thread.join(timeout)
+
+    def refuse_all(self) -> None:
+        """Give an error to the futures that nothing will settle any more."""
+        for future in list(self._state.pending.values()):
+            future._refuse(HBMClosedError("the program ended before the run"))
+
+    def _start_thread(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                thread = threading.Thread(
+                    target=self._state.settle_ended, name="hbm_runtime completion", daemon=True
+                )
+                thread.start()
+                self._thread = thread
+
+
+_all: weakref.WeakSet[Completions] = weakref.WeakSet()
+
+
+def _end_all() -> None:
+    """Cancel what is unfinished, while Python can still run the callbacks."""
+    everybody = [completions for completions in _all if completions.is_own_process()]
+    for completions in everybody:
+        completions.refuse_new()
+        completions.cancel_all()
+        completions.retire()
+    end = time.monotonic() + PATIENCE
+    for completions in everybody:
+        completions.join(max(end - time.monotonic(), 0.1))
+    if not _core.stop_jobs(PATIENCE):
+        _logger.warning("the accelerator still holds a task at the end of the program")
+    for completions in everybody:
+        completions.refuse_all()
+
+
+atexit.register(_end_all)

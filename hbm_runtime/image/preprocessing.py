@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Camera images to input tensors: fitted, converted, shared between models. Knows no ROS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+
+from hbm_runtime.image import (
+    Frame,
+    ImageTransform,
+    NV12Frame,
+    fit_bgr,
+    fit_grey,
+    fit_nv12,
+    new_nv12,
+)
+from hbm_runtime.image.picture_inputs import (
+    InputSpec,
+    NV12Input,
+    PixelInput,
+    UnsupportedInputsError,
+    assign,
+    input_specs,
+)
+from hbm_runtime.image.pixel_values import PixelWriter
+from hbm_runtime.image.placement import check_roi
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Hashable, Sequence
+
+    from numpy.typing import NDArray
+
+    from hbm_runtime.image import Plane
+    from hbm_runtime.image.settings import FitSettings, PictureSettings
+
+__all__ = [
+    "GivenFrame",
+    "InputSpec",
+    "ModelInputs",
+    "PreparedImage",
+    "Preprocessor",
+    "Source",
+    "UnsupportedInputsError",
+    "input_specs",
+    "make_preprocessor",
+    "read_only",
+]
+
+T = TypeVar("T")
+Tensors = dict[str, "NDArray[np.generic]"]
+
+
+class PreparedImage(NamedTuple):
+    """One image that a preprocessor makes tensors of.
+
+    Attributes:
+        name: Of the image in the settings, "" where the model has one.
+        tensors: Inputs of the model that it feeds: luma and chroma, or one.
+        width: Pixels of the model's input.
+        height: Pixels of the model's input.
+    """
+
+    name: str
+    tensors: tuple[str, ...]
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """The input tensors of one inference.
+
+    Attributes:
+        tensors: Array per input name, not to be written to. See `make_preprocessor` for how long
+            they are valid.
+        transforms: Per image, from pixels of the model's input to pixels of the image.
+    """
+
+    tensors: Tensors
+    transforms: tuple[ImageTransform, ...]
+
+
+class Source(Protocol):
+    """What images come in: `shared_image.SharedImage`, or anything like it."""
+
+    def frame(self, encodings: Collection[str] = ()) -> Frame:
+        """See or decode the image; raises ImageError."""
+        ...
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Make something of this image, unless that was done already."""
+        ...
+
+
+class GivenFrame:
+    """A picture that is there already, as a source of a preprocessor of its own."""
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+
+    def frame(self, encodings: Collection[str] = ()) -> Frame:
+        """Return the picture; it has no encoding to be refused."""
+        return self._frame
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Make what is asked for, each time."""
+        return make()
+
+
+class Preprocessor:
+    """Turns images into the inputs of one model; for one thread at a time.
+
+    Attributes:
+        images: What it takes, in the order of its argument.
+    """
+
+    def __init__(self, feeds: Sequence[_NV12Feed | _PixelFeed]) -> None:
+        self._feeds = tuple(feeds)
+        self.images = tuple(feed.image for feed in feeds)
+
+    def __call__(self, frames: Sequence[Source]) -> ModelInputs:
+        """Make the inputs of one inference.
+
+        Args:
+            frames: One per image, in the order of `images`.
+
+        Returns:
+            The tensors and the ways back.
+
+        Raises:
+            ImageError: If an image cannot be used.
+        """
+        if len(frames) != len(self._feeds):
+            raise ValueError(f"expected {len(self._feeds)} images, got {len(frames)}")
+        tensors: Tensors = {}
+        transforms = []
+        for feed, source in zip(self._feeds, frames, strict=True):
+            made, transform = feed(source)
+            tensors.update(made)
+            transforms.append(transform)
+        return ModelInputs(tensors, tuple(transforms))
+
+
+def make_preprocessor(
+    inputs: Sequence[InputSpec], images: Sequence[PictureSettings], shared: bool = False
+) -> Preprocessor:
+    """Choose how a model's inputs are made of images.
+
+    Args:
+        inputs: All inputs of the model.
+        images: All images that it takes.
+        shared: Several preprocessors are called with the same `SharedImage`: what they have in
+            common is made once. Then the tensors stay valid; else they are the preprocessor's own
+            buffers or views of the image, valid until its next call.
+
+    Returns:
+        The preprocessor.
+
+    Raises:
+        UnsupportedInputsError: If an input is fed by no image or by several, or is no picture; says
+            which parameter to set and what the choices are.
+    """
+    feeds: list[_NV12Feed | _PixelFeed] = []
+    for settings, target in zip(images, assign(inputs, images), strict=True):
+        if settings.fit.resize == "roi":
+            try:
+                check_roi(settings.fit.roi)
+            except ValueError as error:
+                raise UnsupportedInputsError(f"parameter 'roi': {error}") from error
+        if isinstance(target, NV12Input):
+            feeds.append(_NV12Feed(settings, target, shared))
+        else:
+            feeds.append(_PixelFeed(settings, target, shared))
+    return Preprocessor(feeds)
+
+
+class _NV12Feed:
+    """Feeds a luma and a chroma tensor."""
+
+    def __init__(self, settings: PictureSettings, target: NV12Input, shared: bool) -> None:
+        self.image = _prepared(settings, target)
+        self._encodings = settings.encodings
+        self._fit = _Fit(settings.fit, target.width, target.height)
+        self._buffer = None if shared else new_nv12(target.width, target.height)
+
+    def __call__(self, source: Source) -> tuple[Tensors, ImageTransform]:
+        """Fit the image; NV12 that fits already goes through as views, without a copy."""
+        frame = source.frame(self._encodings)
+        if self._buffer is None:
+            planes, transform = source.once(("nv12", self._fit), lambda: self._shared(frame))
+        else:
+            planes, transform = self._fit.nv12(frame, self._buffer)
+        y, uv = self.image.tensors
+        return {y: planes.y[np.newaxis, :, :, np.newaxis], uv: planes.uv[np.newaxis]}, transform
+
+    def _shared(self, frame: Frame) -> tuple[NV12Frame, ImageTransform]:
+        planes, transform = self._fit.nv12(frame, None)
+        return NV12Frame(read_only(planes.y), read_only(planes.uv)), transform
+
+
+class _PixelFeed:
+    """Feeds one tensor of three channels or of one."""
+
+    def __init__(self, settings: PictureSettings, target: PixelInput, shared: bool) -> None:
+        self.image = _prepared(settings, target)
+        self._encodings = settings.encodings
+        self._fit = _Fit(settings.fit, target.width, target.height)
+        self._grey = target.channels == 1
+        self._writer = PixelWriter(target, settings.normalize)
+        self._tensor: NDArray[np.generic] | None = None
+        self._buffer: Plane | None = None
+        if not shared:
+            size = (target.height, target.width)
+            self._tensor = np.empty(self._writer.shape, self._writer.dtype)
+            self._buffer = np.empty(size if self._grey else (*size, 3), np.uint8)
+
+    def __call__(self, source: Source) -> tuple[Tensors, ImageTransform]:
+        """Fit the image, convert it to RGB, BGR or grey, and write it as the tensor has it."""
+        frame = source.frame(self._encodings)
+        if self._buffer is None:
+            key = ("grey" if self._grey else "bgr", self._fit)
+            pixels, transform = source.once(key, lambda: self._shared(frame))
+        else:
+            pixels, transform = self._fit.pixels(frame, self._grey, self._buffer)
+        tensor = self._writer.view(pixels)
+        if tensor is None:
+            tensor = self._tensor
+            if tensor is None:
+                tensor = np.empty(self._writer.shape, self._writer.dtype)
+            self._writer.write(pixels, tensor)
+        return {self.image.tensors[0]: tensor}, transform
+
+    def _shared(self, frame: Frame) -> tuple[Plane, ImageTransform]:
+        pixels, transform = self._fit.pixels(frame, self._grey, None)
+        return read_only(pixels), transform
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How an image is fitted into a size; equal ones give equal pictures."""
+
+    settings: FitSettings
+    width: int
+    height: int
+
+    def nv12(self, frame: Frame, buffer: NV12Frame | None) -> tuple[NV12Frame, ImageTransform]:
+        """Make NV12, in the buffer where memory is needed."""
+        return fit_nv12(frame, self.width, self.height, out=buffer, **self._arguments())
+
+    def pixels(
+        self, frame: Frame, grey: bool, buffer: Plane | None
+    ) -> tuple[Plane, ImageTransform]:
+        """Make BGR or grey, in the buffer where memory is needed."""
+        fit = fit_grey if grey else fit_bgr
+        return fit(frame, self.width, self.height, out=buffer, **self._arguments())
+
+    def _arguments(self) -> dict[str, Any]:
+        settings = self.settings
+        return {
+            "mode": settings.resize,
+            "pad_value": settings.pad_value,
+            "roi": settings.roi,
+            "color_range": settings.color_range,
+            "color_matrix": settings.color_matrix,
+            "copy": False,
+        }
+
+
+def _prepared(settings: PictureSettings, target: NV12Input | PixelInput) -> PreparedImage:
+    return PreparedImage(settings.name, target.tensors, target.width, target.height)
+
+
+def read_only(array: Plane) -> Plane:
+    """Return a view of an array through which nobody can write to it."""
+    view: Plane = array.view()
+    view.flags.writeable = False
+    return view

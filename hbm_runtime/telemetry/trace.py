@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A trace of a runtime's runs: recorded by the core, written as a file for Perfetto or Chrome."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import itertools
+import json
+import logging
+import os
+import stat
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+from hbm_runtime import _core
+from hbm_runtime.errors import HBMError, HBMInputError
+from hbm_runtime.telemetry.chrome_trace import Recording, events
+
+_logger = logging.getLogger("hbm_runtime.trace")
+
+MAX_RUNS = 250_000
+"""How many runs a trace keeps unless told otherwise: about 24 MB, and 200 MB of text."""
+
+
+class Trace:
+    """Records a runtime's runs from its making until ``stop()``, or the end of a ``with`` block.
+
+    The file has one track for each model, with the stages of its runs, and one for each set of
+    cores that runs were allowed to use; runs that overlap get further tracks. It is written at
+    the end, under another name first, so that what stood there before is replaced by a whole
+    trace or not at all. https://ui.perfetto.dev and ``chrome://tracing`` show it.
+
+    Args:
+        recorder: The runtime's recorder.
+        path: The file to write; with a name that ends in ``.gz`` it is compressed.
+        max_runs: How many runs to keep; of later ones only the number is known.
+
+    Raises:
+        HBMInputError: The path cannot be written, ``max_runs`` is not positive, or a trace of
+            this runtime is already being recorded.
+    """
+
+    def __init__(
+        self, recorder: _core.Trace, path: str | os.PathLike[str], max_runs: int = MAX_RUNS
+    ) -> None:
+        if isinstance(max_runs, bool) or not isinstance(max_runs, int) or max_runs < 1:
+            raise HBMInputError(f"max_runs: expected a positive int, got {max_runs!r}")
+        self._path = _writable(path)
+        self._recorder = recorder
+        self._process = os.getpid()
+        self._runs = 0
+        self._dropped = 0
+        self._stopped = False
+        self._lock = threading.Lock()
+        recorder.start(max_runs)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    @property
+    def runs(self) -> int:
+        """Number of runs in the file; 0 before it is written."""
+        return self._runs
+
+    @property
+    def dropped(self) -> int:
+        """Number of runs that were not kept because there were more than ``max_runs``."""
+        return self._dropped
+
+    def stop(self) -> None:
+        """End the recording and write the file; does nothing the second time.
+
+        Raises:
+            HBMError: The file could not be written, e.g. for want of space; what was there
+                before is still there.
+        """
+        # A forked child has the object, but the recording is its parent's.
+        if os.getpid() != self._process:
+            return
+        with self._lock:
+            if self._stopped:
+                return
+            self._stopped = True
+        recording = self._recorder.stop()
+        self._runs = len(recording["number"])
+        self._dropped = recording["dropped"]
+        try:
+            with _replacing(self._path) as file:
+                _write(file, recording, self._process)
+        except OSError as error:
+            raise HBMError(
+                f"trace: cannot write {self._path}: {error.strerror or error}; its {self._runs} "
+                f"runs are lost"
+            ) from error
+        if self._dropped:
+            _logger.warning(
+                "trace %s: kept %d runs, dropped %d later ones; record for a shorter time or with "
+                "a larger max_runs",
+                self._path,
+                self._runs,
+                self._dropped,
+            )
+
+    def __enter__(self) -> Trace:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self.stop()
+        except HBMError:
+            if error is None:
+                raise
+            _logger.exception("while another error was raised:")  # which is what matters
+
+
+def _writable(path: str | os.PathLike[str]) -> Path:
+    """Return the absolute path of the file, behind all links, once something could be written."""
+    try:
+        real = Path(os.path.realpath(os.fspath(path)))
+        # Replacing a device, a pipe or a folder by a file would do harm.
+        if real.exists() and not stat.S_ISREG(real.stat().st_mode):
+            raise HBMInputError(f"trace: {path} is no regular file; give a file's name")
+        with _replacing(real, keep=False) as file:
+            file.write("")
+    except (OSError, TypeError, ValueError) as error:
+        if isinstance(error, HBMInputError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise HBMInputError(
+            f"trace: cannot write {path!r}: {reason}; choose a file in a folder that exists and "
+            f"is writable"
+        ) from error
+    return real
+
+
+@contextlib.contextmanager
+def _replacing(path: Path, keep: bool = True) -> Iterator[TextIO]:
+    """Open a file beside `path` that takes its place at the end, unless something goes wrong."""
+    part = path.with_name(f".trace-{uuid.uuid4().hex}.part")
+    try:
+        with contextlib.ExitStack() as files:
+            if path.name.endswith(".gz"):
+                yield files.enter_context(gzip.open(part, "xt", 6, encoding="utf-8"))
+            else:
+                yield files.enter_context(part.open("x", encoding="utf-8"))
+        if keep:
+            os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write(file: TextIO, recording: Recording, process: int) -> None:
+    about = {
+        "clock": "CLOCK_MONOTONIC",
+        "process": process,
+        "runs": len(recording["number"]),
+        "dropped_runs": recording["dropped"],
+    }
+    file.write(f'{{"displayTimeUnit":"ns","otherData":{json.dumps(about)},"traceEvents":[\n')
+    separator = ""
+    texts = events(recording, process)
+    while part := list(itertools.islice(texts, 1000)):
+        file.write(separator + ",\n".join(part))
+        separator = ",\n"
+    file.write("\n]}\n")

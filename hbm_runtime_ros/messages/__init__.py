@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The only files that know both arrays and messages."""

@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Between ROS messages and numpy arrays: images in, tensors out and back."""
+
+from __future__ import annotations
+
+import array
+import functools
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import CompressedImage, Image
+
+from hbm_runtime import QuantParams, dequantize, hbDNNDataType, hbDNNQuantiType
+from hbm_runtime.image import Frame, ImageError, ImageFault, ImageTransform, compressed
+from hbm_runtime.image.encodings import KNOWN, check_accepted, read
+from hbm_runtime.image.faults import check_size
+from hbm_runtime.image.frames import check_rows
+from hbm_runtime_ros.msg import ImageTransform as ImageTransformMsg
+from hbm_runtime_ros.msg import InputImage, ModelInfo, Tensor, TensorInfo, TensorList
+from hbm_runtime_ros.parameters.settings import NodeSettings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from std_msgs.msg import Header
+
+# Of a message's data, compressed or not.
+MAX_IMAGE_BYTES = NodeSettings.max_image_bytes
+
+_DTYPES: Mapping[int, np.dtype[np.generic]] = {
+    Tensor.S4: np.dtype(np.uint8),  # bytes of two elements
+    Tensor.U4: np.dtype(np.uint8),
+    Tensor.S8: np.dtype(np.int8),
+    Tensor.U8: np.dtype(np.uint8),
+    Tensor.F16: np.dtype(np.float16),
+    Tensor.S16: np.dtype(np.int16),
+    Tensor.U16: np.dtype(np.uint16),
+    Tensor.F32: np.dtype(np.float32),
+    Tensor.S32: np.dtype(np.int32),
+    Tensor.U32: np.dtype(np.uint32),
+    Tensor.F64: np.dtype(np.float64),
+    Tensor.S64: np.dtype(np.int64),
+    Tensor.U64: np.dtype(np.uint64),
+    Tensor.BOOL8: np.dtype(np.bool_),
+}
+_DATA_TYPES = {
+    dtype: data_type
+    for data_type, dtype in _DTYPES.items()
+    if data_type not in (Tensor.S4, Tensor.U4)
+}
+
+
+def image_to_frame(
+    msg: Image | CompressedImage,
+    max_bytes: int = MAX_IMAGE_BYTES,
+    encodings: Collection[str] = (),
+) -> Frame:
+    """See, convert or decode an image message.
+
+    Args:
+        msg: Encodings of `hbm_runtime.image.encodings.KNOWN` are read here, seen in place where
+            that can be; every other is converted to BGR by cv_bridge. `step` is respected.
+            Compressed images are JPEG or PNG.
+        max_bytes: Of the data, and of the decoded picture.
+        encodings: Accepted ones, `jpeg` and `png` for compressed images; empty for all.
+
+    Returns:
+        The picture. It may be a view of the message's data.
+
+    Raises:
+        ImageError: If the message contradicts itself, is too large or cannot be used.
+    """
+    check_encoding(msg, encodings)
+    if len(msg.data) > max_bytes:
+        raise ImageError(
+            ImageFault.TOO_LARGE,
+            f"image has {len(msg.data)} bytes of data, more than the {max_bytes} of parameter "
+            "'max_image_bytes'",
+        )
+    if isinstance(msg, CompressedImage):
+        return compressed.decode(msg.data, msg.format, max_bytes)
+    frame = read(msg.encoding, msg.data, msg.width, msg.height, msg.step)
+    return _bgr_through_cv_bridge(msg) if frame is None else frame
+
+
+def check_encoding(msg: Image | CompressedImage, encodings: Collection[str]) -> None:
+    """Refuse a message whose encoding is not one of those that are accepted.
+
+    Args:
+        msg: Of which nothing but the encoding, or the first bytes, are looked at.
+        encodings: Accepted ones; empty for all.
+
+    Raises:
+        ImageError: ENCODING; UNDECODABLE if compressed data are nothing known.
+    """
+    if not encodings:
+        return
+    if isinstance(msg, CompressedImage):
+        check_accepted(compressed.codec(msg.data, msg.format), encodings)
+    else:
+        check_accepted(msg.encoding, encodings)
+
+
+def array_to_tensor(name: str, tensor: NDArray[np.generic], data_type: int) -> Tensor:
+    """Copy an array into a message, dense in C order.
+
+    Padding of a strided view stays behind, so the message's strides are those of its data.
+
+    Args:
+        name: Of the tensor.
+        tensor: Any shape and strides.
+        data_type: Constant of Tensor.
+
+    Returns:
+        The message.
+    """
+    dense = np.ascontiguousarray(tensor)
+    msg = Tensor()
+    msg.name = name
+    msg.data_type = int(data_type)
+    # ascontiguousarray makes a scalar one-dimensional
+    msg.shape = array.array("q", tensor.shape)
+    msg.strides = array.array("q", dense.strides[: tensor.ndim])
+    msg.data = bytes_to_field(dense)
+    return msg
+
+
+def bytes_to_field(dense: NDArray[np.generic]) -> array.array[int]:
+    """Copy a C-contiguous array into what a `uint8[]` field takes without looking at each byte.
+
+    Assigning a numpy array, bytes or a list instead makes rclpy check every element: 140 ms for one
+    1080p image.
+
+    Args:
+        dense: C-contiguous array.
+
+    Returns:
+        Its bytes.
+    """
+    data = array.array("B")
+    data.frombytes(dense.reshape(-1).view(np.uint8).data)
+    return data
+
+
+def tensor_to_numpy(msg: Tensor) -> NDArray[np.generic]:
+    """See a tensor message as an array; S4 and U4 as bytes for `hbm_runtime.unpack_four_bit`.
+
+    Args:
+        msg: As published by the node, or any other whose shape, strides and data agree.
+
+    Returns:
+        A view of the message's data, valid as long as it is held; writing to it changes the
+        message.
+
+    Raises:
+        ValueError: If shape, strides and data contradict each other or the type is unknown.
+    """
+    dtype = _DTYPES.get(msg.data_type)
+    if dtype is None:
+        raise ValueError(f"tensor '{msg.name}': data_type {msg.data_type} is unknown")
+    shape, strides = tuple(msg.shape), tuple(msg.strides)
+    try:
+        # numpy looks for negative numbers, different lengths and the buffer's end
+        view: NDArray[np.generic] = np.ndarray(shape, dtype, msg.data, 0, strides)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"tensor '{msg.name}': {len(msg.data)} bytes of data do not hold shape {list(shape)} "
+            f"with strides {list(strides)} of {dtype.name}; shape and strides must have equal "
+            f"lengths and no negative elements, and end within the data: {error}"
+        ) from error
+    return view
+
+
+def tensors_to_numpy(msg: TensorList) -> dict[str, NDArray[np.generic]]:
+    """See all tensors of a result as arrays, without copies.
+
+    Args:
+        msg: As received from `~/<model>/tensors`.
+
+    Returns:
+        Array per tensor name, in the model's order; views of the message's data.
+
+    Raises:
+        ValueError: If a tensor contradicts itself; names it.
+    """
+    return {tensor.name: tensor_to_numpy(tensor) for tensor in msg.tensors}
+
+
+def numpy_to_tensors(
+    tensors: Mapping[str, NDArray[np.generic]], data_types: Mapping[str, int] | None = None
+) -> list[Tensor]:
+    """Copy arrays into tensor messages; the way back from `tensors_to_numpy`.
+
+    Args:
+        tensors: Array per name, of any strides.
+        data_types: Constant of Tensor per name; needed for those only whose array does not tell:
+            S4 and U4, which look like U8.
+
+    Returns:
+        One message per array, in their order, for the field `tensors`.
+
+    Raises:
+        ValueError: If an array's type is none of Tensor's; names it.
+    """
+    return [
+        array_to_tensor(
+            name,
+            tensor,
+            data_types[name] if data_types and name in data_types else _data_type(name, tensor),
+        )
+        for name, tensor in tensors.items()
+    ]
+
+
+def dequantized(msg: TensorList, info: ModelInfo) -> dict[str, NDArray[np.float32]]:
+    """Return the real values of all tensors of a result; see `hbm_runtime.dequantize`.
+
+    Args:
+        msg: As received from `~/<model>/tensors`.
+        info: Of the same model, from `~/model_info`.
+
+    Returns:
+        float32 array per tensor name, in the message's order. 4-bit tensors come one element per
+        number, truth values as 0 and 1.
+
+    Raises:
+        ValueError: If the information is of another model, or a tensor contradicts itself.
+    """
+    if msg.model_hash != info.hash:
+        raise ValueError(
+            f"result of model '{msg.model}' was computed by the model with hash "
+            f"'{msg.model_hash}', but the information is of '{info.name}' with hash "
+            f"'{info.hash}': take the one from ~/model_info with the result's hash"
+        )
+    outputs = {output.name: output for output in info.outputs}
+    real = {}
+    for tensor in msg.tensors:
+        if tensor.name not in outputs:
+            raise ValueError(
+                f"tensor '{tensor.name}' is none of the model's outputs {', '.join(outputs)}"
+            )
+        real[tensor.name] = _dequantized(tensor, outputs[tensor.name])
+    return real
+
+
+def input_image_msg(name: str, topic: str, header: Header, transform: ImageTransform) -> InputImage:
+    """Say which image a result was computed from.
+
+    Args:
+        name: Of the image in the node's parameter `<model>.images`, "" where there is one.
+        topic: Resolved name.
+        header: Of the image.
+        transform: From pixels of the model's input to pixels of the image.
+
+    Returns:
+        The message; it holds the header itself, not a copy.
+    """
+    return InputImage(name=name, topic=topic, header=header, transform=transform_to_msg(transform))
+
+
+def transform_to_msg(transform: ImageTransform) -> ImageTransformMsg:
+    """Convert to the message."""
+    return ImageTransformMsg(**{name: getattr(transform, name) for name in _TRANSFORM_FIELDS})
+
+
+def transform_from_msg(msg: ImageTransformMsg) -> ImageTransform:
+    """Convert from the message, for `to_source()` on boxes."""
+    return ImageTransform(**{name: getattr(msg, name) for name in _TRANSFORM_FIELDS})
+
+
+def time_msg(nanoseconds: int) -> Time:
+    """Convert a time to the message.
+
+    Args:
+        nanoseconds: Since the clock's epoch.
+    """
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return Time(sec=seconds, nanosec=rest)
+
+
+_TRANSFORM_FIELDS = tuple(ImageTransform.__dataclass_fields__)
+
+
+def _data_type(name: str, tensor: NDArray[np.generic]) -> int:
+    data_type = _DATA_TYPES.get(tensor.dtype)
+    if data_type is None:
+        raise ValueError(
+            f"tensor '{name}': no data type of a Tensor message holds elements of {tensor.dtype}"
+        )
+    return data_type
+
+
+def _dequantized(tensor: Tensor, info: TensorInfo) -> NDArray[np.float32]:
+    stored = tensor_to_numpy(tensor)
+    data_type = hbDNNDataType(tensor.data_type)
+    if data_type is hbDNNDataType.BOOL8:
+        return stored.astype(np.float32)
+    quant = info.quantization
+    four_bit = data_type in (hbDNNDataType.S4, hbDNNDataType.U4)
+    return dequantize(
+        stored,
+        QuantParams(
+            np.asarray(quant.scale, np.float32),
+            np.asarray(quant.zero_point, np.int32),
+            hbDNNQuantiType(quant.type),
+            quant.axis,
+        ),
+        dtype=data_type,
+        length=info.shape[-1] if four_bit and info.shape and info.shape[-1] > 0 else None,
+    )
+
+
+def _bgr_through_cv_bridge(msg: Image) -> NDArray[np.uint8]:
+    bridge = _cv_bridge(msg.encoding)
+    check_size(msg.width, msg.height, "image")
+    try:
+        dtype, channels = bridge.encoding_to_dtype_with_channels(msg.encoding)
+        row = msg.width * channels * np.dtype(dtype).itemsize
+    # its versions raise different things for what they do not know
+    except Exception as error:
+        raise _unknown_encoding(msg.encoding) from error
+    check_rows(len(msg.data), row, msg.width, msg.height, msg.step, msg.encoding)
+    if msg.step != row or len(msg.data) != row * msg.height:
+        msg = _without_padding(msg, row)
+    try:
+        frame: NDArray[np.uint8] = bridge.imgmsg_to_cv2(msg, "bgr8")
+    except Exception as error:
+        raise _unknown_encoding(msg.encoding) from error
+    if frame.dtype != np.uint8 or frame.shape != (msg.height, msg.width, 3):
+        raise _unknown_encoding(msg.encoding)
+    return frame
+
+
+def _without_padding(msg: Image, row: int) -> Image:
+    """Some versions of cv_bridge take every row for dense."""
+    rows: NDArray[np.uint8] = np.ndarray((msg.height, row), np.uint8, msg.data, 0, (msg.step, 1))
+    dense = Image()
+    dense.header = msg.header
+    dense.height, dense.width, dense.step = msg.height, msg.width, row
+    dense.encoding, dense.is_bigendian = msg.encoding, msg.is_bigendian
+    dense.data = bytes_to_field(np.ascontiguousarray(rows))
+    return dense
+
+
+def _unknown_encoding(encoding: str) -> ImageError:
+    return ImageError(
+        ImageFault.ENCODING,
+        f"encoding '{encoding}' cannot be used; accepted are {', '.join(KNOWN)} "
+        "and whatever else the installed cv_bridge converts to bgr8",
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _bridge() -> Any:
+    from cv_bridge import CvBridge
+
+    return CvBridge()
+
+
+def _cv_bridge(encoding: str) -> Any:
+    """Import cv_bridge late: what is read here needs none."""
+    try:
+        return _bridge()
+    except ImportError as error:
+        raise ImageError(
+            ImageFault.ENCODING,
+            f"encoding '{encoding}' cannot be used without cv_bridge "
+            f"(apt install ros-$ROS_DISTRO-cv-bridge: {error}); accepted are "
+            f"{', '.join(KNOWN)}",
+        ) from error

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Releases abandoned runs, each on a thread of its own so that none waits behind another.
+#include "core/run/reclaimer.hpp"
+
+#include <system_error>
+#include <thread>
+#include <utility>
+
+namespace hbm {
+namespace {
+
+// An idle thread stays for the next abandoned run that long.
+constexpr std::chrono::seconds kIdleTime{5};
+
+}  // namespace
+
+Abandoned& Abandoned::of_process() {
+  // Never destroyed: its threads may wait for the accelerator while the process ends.
+  static Abandoned& abandoned = *std::make_unique<Abandoned>().release();
+  return abandoned;
+}
+
+void Abandoned::take(std::unique_ptr<ModelRun> run) noexcept {
+  if (!mark_.is_own_process()) {
+    RunLease::end_now(std::move(run));  // in a forked child: frees memory only
+    return;
+  }
+  try {
+    std::unique_lock lock(mutex_);
+    if (idle_threads_ <= waiting_.size()) {
+      std::thread([this] { drain(); }).detach();
+      ++idle_threads_;  // it counts before it runs
+    }
+    waiting_.push_back(std::move(run));
+    ++unfinished_;
+    lock.unlock();
+    arrived_.notify_one();
+  } catch (const std::exception&) {
+    // No thread to be had: the caller waits for the accelerator itself.
+    if (run != nullptr) RunLease::end_now(std::move(run));
+  }
+}
+
+std::size_t Abandoned::count() const {
+  const std::lock_guard lock(mutex_);
+  return unfinished_;
+}
+
+bool Abandoned::wait_for_all(std::chrono::milliseconds patience) {
+  if (!mark_.is_own_process()) return true;
+  std::unique_lock lock(mutex_);
+  return drained_.wait_for(lock, patience, [this] { return unfinished_ == 0; });
+}
+
+void Abandoned::drain() {
+  std::unique_lock lock(mutex_);
+  while (arrived_.wait_for(lock, kIdleTime, [this] { return !waiting_.empty(); })) {
+    std::unique_ptr<ModelRun> run = std::move(waiting_.front());
+    waiting_.pop_front();
+    --idle_threads_;
+    lock.unlock();
+    RunLease::end_now(std::move(run));
+    lock.lock();
+    ++idle_threads_;
+    if (--unfinished_ == 0) drained_.notify_all();
+  }
+  --idle_threads_;
+}
+
+}  // namespace hbm

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// Grants places for tasks by priority and age.
+#include "core/scheduling/admission.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
+#include <memory>
+#include <string>
+
+#include "core/board/error.hpp"
+
+namespace hbm {
+namespace {
+
+constexpr std::size_t kDefaultTaskLimit = 32;
+
+std::size_t task_limit() {
+  const char* text = std::getenv("HB_UCP_MAX_TASK_NUM");
+  const long value = text != nullptr ? std::strtol(text, nullptr, 10) : 0;
+  return value > 0 ? static_cast<std::size_t>(value) : kDefaultTaskLimit;
+}
+
+// A thread that waits for its place.
+class WaitingThread final : public Admission::Waiter {
+ public:
+  using Waiter::Waiter;
+  void granted() noexcept override { wake.notify_one(); }
+
+  std::condition_variable wake;
+};
+
+std::size_t row_of(int32_t priority) noexcept {
+  return static_cast<std::size_t>(
+      std::clamp<int32_t>(priority, HB_UCP_PRIORITY_LOWEST, HB_UCP_PRIORITY_HIGHEST));
+}
+
+}  // namespace
+
+void Place::leave() noexcept {
+  if (Admission* const admission = std::exchange(admission_, nullptr)) {
+    admission->give_back(count_, priority_);
+  }
+}
+
+Place Place::take_one() noexcept {
+  Place one;
+  one.admission_ = admission_;
+  one.count_ = 1;
+  one.priority_ = priority_;
+  one.first_priority_ = first_priority_;
+  if (--count_ == 0) admission_ = nullptr;
+  return one;
+}
+
+void Place::apply_to(hbUCPSchedParam& sched) const noexcept {
+  if (!first_priority_) return;
+  sched.priority = std::max(sched.priority, *first_priority_);
+  sched.customId = std::numeric_limits<int64_t>::min();
+}
+
+Admission& Admission::of_process() {
+  // Never destroyed: tasks may end while the process does.
+  static Admission& admission = *std::make_unique<Admission>(task_limit()).release();
+  return admission;
+}
+
+Place Admission::enter(const PlaceRequest& request, const Deadline& deadline) {
+  std::unique_lock lock(mutex_);
+  if (waiters_.empty() && fits(request, false)) return hand_out(request, false);
+  WaitingThread waiter(request);
+  lock.unlock();
+  if (enter(waiter)) return take_place(waiter);
+  try {
+    while (true) {
+      lock.lock();
+      const auto now = Deadline::Clock::now();
+      auto end = now + deadline.slice();
+      // Once it has aged, the next place that is given back is its own.
+      if (waiter.first_at_ && *waiter.first_at_ > now) end = std::min(end, *waiter.first_at_);
+      if (!waiter.granted_) waiter.wake.wait_until(lock, end);
+      if (!waiter.granted_ && waiter.first_at_) grant_waiting();
+      const bool granted = waiter.granted_;
+      lock.unlock();
+      if (granted) return take_place(waiter);
+      if (deadline.passed()) {
+        throw Error(ErrorKind::kTimeout,
+                    "the deadline passed before the accelerator had a place for the task: all " +
+                        std::to_string(limit_) +
+                        " tasks (HB_UCP_MAX_TASK_NUM) or all cores were in use");
+      }
+      deadline.look_up();
+    }
+  } catch (...) {
+    withdraw(waiter);
+    throw;
+  }
+}
+
+bool Admission::enter(Waiter& waiter) {
+  const std::lock_guard lock(mutex_);
+  waiter.arrival_ = next_arrival_++;
+  if (waiters_.empty() && fits(waiter.request_, false)) {
+    waiter.granted_ = true;
+    waiter.place_ = hand_out(waiter.request_, false);
+    return true;
+  }
+  waiters_.insert(&waiter);
+  if (waiter.request_.max_wait) {
+    waiter.first_at_ = Deadline::Clock::now() + *waiter.request_.max_wait;
+    ++aged_waiters_;
+  }
+  grant_waiting();
+  // granted() may just have been called: the caller is told the same twice, which is harmless.
+  return false;
+}
+
+Place Admission::take_place(Waiter& waiter) {
+  const std::lock_guard lock(mutex_);
+  return std::move(waiter.place_);
+}
+
+void Admission::withdraw(Waiter& waiter) noexcept {
+  Place place;
+  const std::lock_guard lock(mutex_);
+  if (waiters_.erase(&waiter) > 0 && waiter.first_at_) --aged_waiters_;
+  place = std::move(waiter.place_);
+}
+
+std::optional<Deadline::Clock::time_point> Admission::review() noexcept {
+  const std::lock_guard lock(mutex_);
+  std::optional<Deadline::Clock::time_point> next;
+  if (aged_waiters_ == 0) return next;
+  // Before granting: whoever ages meanwhile is looked at again.
+  const auto now = Deadline::Clock::now();
+  grant_waiting();
+  for (const Waiter* waiter : waiters_) {
+    if (!waiter->first_at_ || *waiter->first_at_ <= now) continue;
+    if (!next || *waiter->first_at_ < *next) next = waiter->first_at_;
+  }
+  return next;
+}
+
+std::size_t Admission::used() const {
+  const std::lock_guard lock(mutex_);
+  return used_;
+}
+
+std::size_t Admission::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return waiters_.size();
+}
+
+bool Admission::fits(const PlaceRequest& request, bool first) const noexcept {
+  if (used_ + request.count > limit_) return false;
+  return first || !request.max_wait || used_ < static_cast<std::size_t>(request.core_count);
+}
+
+Place Admission::hand_out(const PlaceRequest& request, bool first) noexcept {
+  Place place;
+  place.admission_ = this;
+  place.count_ = request.count;
+  place.priority_ = request.priority;
+  if (first) {
+    for (std::size_t priority = used_by_priority_.size(); priority-- > 0;) {
+      if (used_by_priority_[priority] == 0) continue;
+      place.first_priority_ = static_cast<int32_t>(priority);
+      break;
+    }
+  }
+  used_ += request.count;
+  used_by_priority_[row_of(request.priority)] += request.count;
+  return place;
+}
+
+bool Admission::is_due(const Waiter& waiter) const {
+  return waiter.first_at_ && Deadline::Clock::now() >= *waiter.first_at_;
+}
+
+void Admission::grant(Waiter& waiter, bool first) noexcept {
+  waiters_.erase(&waiter);
+  if (waiter.first_at_) --aged_waiters_;
+  waiter.place_ = hand_out(waiter.request_, first);
+  waiter.granted_ = true;
+  waiter.granted();
+}
+
+// Aged requests first, the oldest before the others; then by priority. A request that does not fit
+// keeps later ones from overtaking it, unless it is only held back for the cores.
+void Admission::grant_waiting() noexcept {
+  while (aged_waiters_ > 0) {
+    Waiter* oldest = nullptr;
+    for (Waiter* waiter : waiters_) {
+      if (!is_due(*waiter)) continue;
+      if (oldest == nullptr || *waiter->first_at_ < *oldest->first_at_) oldest = waiter;
+    }
+    if (oldest == nullptr) break;
+    if (!fits(oldest->request_, true)) return;
+    grant(*oldest, true);
+  }
+  for (auto next = waiters_.begin(); next != waiters_.end();) {
+    Waiter& waiter = **next++;
+    if (fits(waiter.request_, false)) {
+      grant(waiter, false);
+    } else if (!waiter.request_.max_wait || used_ + waiter.request_.count > limit_) {
+      return;
+    }
+  }
+}
+
+void Admission::give_back(std::size_t count, int32_t priority) noexcept {
+  const std::lock_guard lock(mutex_);
+  used_ -= count;
+  used_by_priority_[row_of(priority)] -= count;
+  if (!waiters_.empty()) grant_waiting();
+}
+
+}  // namespace hbm

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+// The threads of the simulated cores: they run what the scheduler gives them, call by call.
+#include <sys/prctl.h>
+
+#include <algorithm>
+
+#include "simulator/device/device.hpp"
+#include "simulator/models/default_floats.hpp"
+#include "simulator/watching/faults.hpp"
+
+namespace hbm::simulator {
+namespace {
+
+// A sleeping thread wakes late by about that much; the rest of a hold is spun.
+constexpr std::chrono::microseconds kWakeTime{80};
+// The waiter needs longer than the core to wake.
+constexpr std::chrono::microseconds kNudgeBefore{120};
+
+// Covers what a program does between two runs.
+constexpr std::chrono::microseconds kLongestIdleSpin{200};
+// Longer computations do not end when they are expected to, nor does it matter.
+constexpr std::chrono::milliseconds kForeseeable{5};
+
+thread_local bool on_core = false;
+
+}  // namespace
+
+bool is_core_thread() noexcept { return on_core; }
+
+void SimulatedDevice::start_cores() {
+  if (!cores_.empty()) return;
+  for (int index = 0; index < profile_.core_count; ++index) {
+    cores_.push_back(std::make_unique<Core>());
+  }
+  for (int index = 0; index < profile_.core_count; ++index) {
+    cores_[static_cast<std::size_t>(index)]->thread =
+        std::thread([this, index] { run_core(index); });
+  }
+}
+
+// Hands out what can start. The lowest of a task's cores computes, the others are only taken.
+void SimulatedDevice::dispatch(Bells& bells) {
+  if (stopping_) return;
+  while (Job* job = scheduler_.start_next()) {
+    auto& task = static_cast<Task&>(*job);
+    Core& core = *cores_[static_cast<std::size_t>(__builtin_ctz(task.cores))];
+    task.state = TaskState::kRunning;
+    core.task = &task;
+    bells.add(core);
+  }
+}
+
+void SimulatedDevice::run_core(int index) {
+  on_core = true;
+  const DefaultFloats floats;
+  static_cast<void>(::prctl(PR_SET_TIMERSLACK, 1UL));  // ns, this thread only; 50 µs otherwise
+  SpinBudget budget(kLongestIdleSpin);
+  std::unique_lock lock(mutex_);
+  Core& core = *cores_[static_cast<std::size_t>(index)];
+  while (true) {
+    if (core.task != nullptr) {
+      TaskPtr task = core.task->shared_from_this();
+      core.task = nullptr;
+      run_task(lock, std::move(task));
+      continue;
+    }
+    if (stopping_) break;
+    lock.unlock();
+    const auto start = Clock::now();
+    const bool spun_enough = core.work.spin_until(start + budget.spin_time());
+    if (!spun_enough) static_cast<void>(core.work.sleep_until(std::nullopt));
+    core.work.reset();
+    budget.waited(Clock::now() - start, spun_enough);
+    lock.lock();
+  }
+  lock.unlock();
+  core.ended.ring();
+}
+
+void SimulatedDevice::run_task(std::unique_lock<std::mutex>& lock, TaskPtr task) {
+  Bells bells;
+  begin_to_run(*task);
+  int32_t status = HB_UCP_SUCCESS;
+  while (true) {
+    if (task->cancelled) status = HB_UCP_TASK_RUN_FAILED;
+    if (status != HB_UCP_SUCCESS || task->operation == task->operations.size()) break;
+    Operation& operation = *task->operations[task->operation];
+    task->preemptible = operation.preemptible();
+    lock.unlock();
+    status = run_call(*task, operation);
+    lock.lock();
+    if (++task->call == operation.call_count()) {
+      task->call = 0;
+      ++task->operation;
+    }
+    if (task->operation == task->operations.size()) continue;
+    if (!scheduler_.must_yield(*task)) continue;
+    trace_stage(*task, SpanKind::kRunning, false);
+    task->since = Clock::now();
+    task->preempted = true;
+    task->state = TaskState::kQueued;
+    scheduler_.put_back(*task);
+    dispatch(bells);
+    lock.unlock();
+    bells.ring();
+    task.reset();
+    lock.lock();
+    return;
+  }
+
+  task->status = status;
+  trace_stage(*task, SpanKind::kRunning, true);
+  // A released task has no caller left, so its callback must not run.
+  const bool call_back = task->callback != nullptr && !task->cancelled;
+  if (call_back) task->callback_thread = std::this_thread::get_id();
+  finish_task(*task, status, bells);
+  if (call_back) {  // the core is taken until it returned
+    lock.unlock();
+    bells.ring();
+    task->callback(task->handle, task->status, task->user_data);
+    lock.lock();
+    task->callback_thread = std::thread::id();
+  }
+  bells.add(*task, task->drained);
+  scheduler_.end(*task);
+  dispatch(bells);
+  lock.unlock();
+  bells.ring();
+  task.reset();  // may free much
+  lock.lock();
+}
+
+// Runs the next function call; without the device's mutex.
+int32_t SimulatedDevice::run_call(Task& task, Operation& operation) {
+  Faults& faults = Faults::instance();
+  const bool is_last =
+      task.call + 1 == operation.call_count() && task.operation + 1 == task.operations.size();
+  const auto begin = Clock::now();
+  if (is_last) {
+    Clock::duration usual = operation.usual_time_of_last_call();
+    if (usual > kForeseeable) usual = Clock::duration(0);
+    usual = std::max<Clock::duration>(usual, operation.least_time(task.call));
+    if (usual.count() > 0) task.expected_end = (begin + usual).time_since_epoch().count();
+  }
+  int32_t status = task.call == 0 ? faults.on_call(kRunFault) : HB_UCP_SUCCESS;
+  for (int core = 0; core < profile_.core_count; ++core) {
+    if ((task.cores & (1U << static_cast<unsigned>(core))) == 0) continue;
+    const int32_t fault = faults.on_core(core);
+    if (status == HB_UCP_SUCCESS) status = fault;
+  }
+  const auto computed_from = Clock::now();
+  if (trace_.on() && computed_from - begin >= std::chrono::milliseconds(1)) {
+    trace_call(task, operation, SpanKind::kStall, begin, status);
+  }
+  if (status == HB_UCP_SUCCESS) status = operation.run_call(task.call);
+  if (status == HB_UCP_SUCCESS) {
+    hold_cores(task, computed_from + operation.least_time(task.call), is_last);
+  }
+  if (trace_.on()) trace_call(task, operation, SpanKind::kCall, computed_from, status);
+  return status;
+}
+
+// Keeps the cores busy until then, or until the task is cancelled.
+void SimulatedDevice::hold_cores(Task& task, Clock::time_point end, bool is_last) const {
+  if (Clock::now() >= end) return;
+  if (is_last) {
+    if (task.cancel.sleep_until(end - kNudgeBefore)) return;
+    task.done.nudge();
+  }
+  if (task.cancel.sleep_until(end - kWakeTime)) return;
+  while (!task.cancel.is_rung() && Clock::now() < end) {
+  }
+}
+
+void SimulatedDevice::begin_to_run(Task& task) {
+  trace_stage(task, task.preempted ? SpanKind::kPreempted : SpanKind::kQueued, false);
+  task.since = Clock::now();
+}
+
+void SimulatedDevice::trace_stage(const Task& task, SpanKind kind, bool last) {
+  if (!trace_.on()) return;
+  Span span;
+  span.kind = kind;
+  span.task = task.number;
+  span.model = trace_.number_of(task.operations[0]->model());
+  span.cores = kind == SpanKind::kRunning ? task.cores : task.core_mask;
+  span.priority = task.priority;
+  span.custom_id = task.custom_id;
+  span.status = task.status;
+  span.last = last;
+  span.begin = task.since;
+  span.end = Clock::now();
+  trace_.add(span);
+}
+
+void SimulatedDevice::trace_call(const Task& task, const Operation& operation, SpanKind kind,
+                                 Clock::time_point begin, int32_t status) {
+  Span span;
+  span.kind = kind;
+  span.task = task.number;
+  span.model = trace_.number_of(operation.model());
+  span.cores = task.cores;
+  span.call = task.call;
+  span.call_count = operation.call_count();
+  span.priority = task.priority;
+  span.custom_id = task.custom_id;
+  span.status = status;
+  span.begin = begin;
+  span.end = Clock::now();
+  trace_.add(span);
+}
+
+}  // namespace hbm::simulator

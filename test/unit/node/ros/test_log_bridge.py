@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Python's log records on their way into the ROS log."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+log_bridge = pytest.importorskip(
+    "hbm_runtime_ros.ros.log_bridge", reason="needs the ROS package hbm_runtime_ros to be built"
+)
+
+
+class FakeLogger:
+    """Remembers what a ROS logger was told."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+
+    def __getattr__(self, severity: str) -> object:
+        return lambda text: self.lines.append((severity, text))
+
+
+@pytest.mark.parametrize("severity", ["debug", "info", "warning", "error"])
+def test_a_record_keeps_its_severity_and_is_formatted(severity: str) -> None:
+    logger = FakeLogger()
+    handler = log_bridge.RosLogHandler(logger)
+    level = getattr(logging, severity.upper())
+    handler.handle(logging.LogRecord("x", level, __file__, 1, "%d %s", (3, "cores"), None))
+    assert logger.lines == [(severity, "3 cores")]
