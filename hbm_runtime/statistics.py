@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from hbm_runtime._renamed import forward
 
-__getattr__ = forward(__name__, "hbm_runtime.telemetry.statistics")
+__getattr__: Callable[[str], Any] = forward(__name__, "hbm_runtime.telemetry.statistics")

@@ -51,14 +51,13 @@ class PixelWriter:
         Raises:
             UnsupportedInputsError: If they do not fit the tensor.
         """
-        self.shape = target.spec.shape
-        self.tables = _tables(target, settings)
-        self.dtype = self.tables.dtype
+        self.shape: tuple[int, ...] = target.spec.shape
+        self.tables: NDArray[Any] = _tables(target, settings)
+        self.dtype: np.dtype[Any] = self.tables.dtype
         self._channels_first = target.channel_axis == 1
         self._rgb = settings.channel_order == "rgb"
         self._identity = self.dtype == np.uint8 and bool((self.tables == np.arange(256)).all())
-        entries: NDArray[Any] = self.tables
-        self._entries = entries.view(_ENTRIES[self.dtype.itemsize])
+        self._entries = self.tables.view(_ENTRIES[self.dtype.itemsize])
         # per pixel value the entries of all channels, as OpenCV wants them for interleaved pixels
         self._interleaved = np.ascontiguousarray(self._entries.T)[np.newaxis]
 

@@ -119,7 +119,7 @@ class Preprocessor:
 
     def __init__(self, feeds: Sequence[_NV12Feed | _PixelFeed]) -> None:
         self._feeds = tuple(feeds)
-        self.images = tuple(feed.image for feed in feeds)
+        self.images: tuple[PreparedImage, ...] = tuple(feed.image for feed in feeds)
 
     def __call__(self, frames: Sequence[Source]) -> ModelInputs:
         """Make the inputs of one inference.
