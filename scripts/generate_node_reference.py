@@ -2,8 +2,8 @@
 """Makes what is said of inference_node in several places of its tables: references and schema.
 
 The tables are hbm_runtime_ros/parameters/table.py and hbm_runtime_ros/node/interface.py. Made of
-them are
-parts of README.md and doc/node.md, between markers, and config/inference_node.schema.json.
+them are parts of README.md and doc/node.md, between markers, and
+config/inference_node.schema.json.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def interfaces(folder: str, services: bool) -> str:
     )
 
 
-def parameters(rows: Table, short: bool = False) -> str:
-    """Returns the table of the parameters; a short one has the first sentence of each meaning."""
+def parameters(rows: Table) -> str:
+    """Returns the table of the parameters."""
     return table(
         ("parameter", "type", "default", "range", "live", "meaning"),
         (
@@ -84,18 +84,13 @@ def parameters(rows: Table, short: bool = False) -> str:
                 f"`{spec.name}`",
                 SHORT_TYPES[spec.type],
                 default_text(spec),
-                allowed_text(spec, short),
+                allowed_text(spec),
                 "yes" if spec.live else "",
-                _escaped(first_clause(spec.description) if short else spec.description),
+                _escaped(spec.description),
             ]
             for spec in rows
         ),
     )
-
-
-def compact(rows: Table) -> list[ParameterSpec]:
-    """Returns the rows without what a topic's QoS has beside its profile."""
-    return [row for row in rows if "_qos." not in row.name or row.name.endswith(".profile")]
 
 
 def default_text(spec: ParameterSpec) -> str:
@@ -103,19 +98,12 @@ def default_text(spec: ParameterSpec) -> str:
     return "required" if spec.demand else f"`{json.dumps(spec.default)}`"
 
 
-def allowed_text(spec: ParameterSpec, short: bool) -> str:
+def allowed_text(spec: ParameterSpec) -> str:
     """Returns the range of a parameter."""
     if spec.choices:
         return ", ".join(f"`{choice}`" if choice else "empty" for choice in spec.choices)
     text = f"{number(spec.bounds[0])} to {number(spec.bounds[1])}" if spec.bounds else ""
-    long = len(spec.constraint) > 60
-    constraint = "see [node.md](doc/node.md)" if short and long else spec.constraint
-    return _escaped(", ".join(filter(None, (text, constraint))))
-
-
-def first_clause(text: str) -> str:
-    """Returns the first sentence, up to a colon or semicolon, without its full stop."""
-    return re.split(r"(?<=\w)[.;:](?: |$)", text)[0].rstrip(".")
+    return _escaped(", ".join(filter(None, (text, spec.constraint))))
 
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -148,10 +136,6 @@ PARTS: dict[str, Callable[[str], str]] = {
     "node-parameters": lambda folder: parameters(NODE_PARAMETERS),
     "model-parameters": lambda folder: parameters(MODEL_PARAMETERS),
     "image-parameters": lambda folder: parameters(IMAGE_PARAMETERS),
-    "node-parameters-short": lambda folder: parameters(NODE_PARAMETERS, short=True),
-    "model-parameters-short": lambda folder: parameters(
-        compact((*MODEL_PARAMETERS, *IMAGE_PARAMETERS)), short=True
-    ),
 }
 
 
@@ -266,10 +250,9 @@ def of_entry(spec: ParameterSpec, kind: ParameterType) -> dict[str, Any]:
 
 def main() -> int:
     """Makes or compares all three files."""
-    short = ("topics", "services", "node-parameters-short", "model-parameters-short")
     whole = ("topics", "services", "node-parameters", "model-parameters", "image-parameters")
     makers = (
-        (README, fill(README, short)),
+        (README, fill(README, ("topics",))),
         (REFERENCE, fill(REFERENCE, whole)),
         (SCHEMA, schema),
     )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,12 @@ def nested(*path_and_value: Any) -> dict[str, Any]:
 def test_the_example_configurations_fit(validator: Any, file: Path) -> None:
     validator.validate(yaml.safe_load(file.read_text()))
     assert "# yaml-language-server: $schema=inference_node.schema.json\n" in file.read_text()
+
+
+def test_the_example_of_the_readme_fits(validator: Any) -> None:
+    readme = (CONFIG.parent / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    validator.validate(yaml.safe_load(example))
 
 
 @pytest.mark.parametrize(("place", "spec"), ROWS)
