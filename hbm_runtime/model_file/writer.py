@@ -7,9 +7,8 @@ import os
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from pathlib import Path
 
+from hbm_runtime._whole_file import whole_file
 from hbm_runtime.model_file.rules import file_problem
 from hbm_runtime.model_file.spec import (
     CALL,
@@ -64,18 +63,8 @@ def write(path: StrPath, content: ModelFile) -> None:
                 yield graph
                 position = offset + len(graph)
 
-    _replace_file(Path(path), chunks())
-
-
-def _replace_file(path: Path, chunks: Iterable[bytes]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(temporary, "wb") as stream:
-            stream.writelines(chunks)
-        os.replace(temporary, path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+    with whole_file(path) as stream:
+        stream.writelines(chunks())
 
 
 def _metadata(content: ModelFile, offsets: Sequence[int]) -> bytes:

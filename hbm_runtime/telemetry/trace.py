@@ -5,19 +5,19 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import io
 import itertools
 import json
 import logging
 import os
-import stat
 import threading
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
 from hbm_runtime import _core
+from hbm_runtime._whole_file import whole_file
 from hbm_runtime.errors import HBMError, HBMInputError
 from hbm_runtime.telemetry.chrome_trace import Recording, events
 
@@ -92,7 +92,7 @@ class Trace:
         self._runs = len(recording["number"])
         self._dropped = recording["dropped"]
         try:
-            with _replacing(self._path) as file:
+            with _text_file(self._path) as file:
                 _write(file, recording, self._process)
         except OSError as error:
             raise HBMError(
@@ -126,39 +126,31 @@ class Trace:
 
 
 def _writable(path: str | os.PathLike[str]) -> Path:
-    """Return the absolute path of the file, behind all links, once something could be written."""
+    """Return the absolute path of the file, once it is known that it can be written."""
     try:
-        real = Path(os.path.realpath(os.fspath(path)))
-        # Replacing a device, a pipe or a folder by a file would do harm.
-        if real.exists() and not stat.S_ISREG(real.stat().st_mode):
-            raise HBMInputError(f"trace: {path} is no regular file; give a file's name")
-        with _replacing(real, keep=False) as file:
-            file.write("")
+        absolute = Path(os.path.abspath(os.fspath(path)))
+        with whole_file(absolute, keep=False):
+            pass
     except (OSError, TypeError, ValueError) as error:
-        if isinstance(error, HBMInputError):
-            raise
         reason = getattr(error, "strerror", None) or error
         raise HBMInputError(
             f"trace: cannot write {path!r}: {reason}; choose a file in a folder that exists and "
             f"is writable"
         ) from error
-    return real
+    return absolute
 
 
 @contextlib.contextmanager
-def _replacing(path: Path, keep: bool = True) -> Iterator[TextIO]:
-    """Open a file beside `path` that takes its place at the end, unless something goes wrong."""
-    part = path.with_name(f".trace-{uuid.uuid4().hex}.part")
-    try:
-        with contextlib.ExitStack() as files:
-            if path.name.endswith(".gz"):
-                yield files.enter_context(gzip.open(part, "xt", 6, encoding="utf-8"))
-            else:
-                yield files.enter_context(part.open("x", encoding="utf-8"))
-        if keep:
-            os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+def _text_file(path: Path) -> Iterator[TextIO]:
+    """Open the file for writing text, compressed where its name ends in .gz."""
+    with whole_file(path) as raw:
+        if path.name.endswith(".gz"):
+            with gzip.open(raw, "wt", 6, encoding="utf-8") as text:
+                yield text
+        else:
+            text = io.TextIOWrapper(raw, encoding="utf-8")
+            yield text
+            text.detach()  # what holds `raw` closes it
 
 
 def _write(file: TextIO, recording: Recording, process: int) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import tiny_models
 
 PROGRAM = """
@@ -80,3 +83,42 @@ def test_a_path_that_cannot_be_written_is_no_obstacle(
 ) -> None:
     path = save(tiny_models.pack(tiny_models.add(), "plus"))
     run_python(PROGRAM, path, HBM_SIM_TRACE="/nonexistent/folder/trace.json")
+
+
+def make_link(path: Path) -> None:
+    path.with_name("target").write_text("precious")
+    path.symlink_to("target")
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [(make_link, "a symbolic link"), (os.mkfifo, "a pipe"), (Path.mkdir, "a folder")],
+)
+def test_only_a_regular_file_is_replaced(
+    run_python: Callable[..., str],
+    save: Callable[..., str],
+    tmp_path: Path,
+    make: Callable[[Path], None],
+    kind: str,
+) -> None:
+    path = tmp_path / "place" / "trace.json"
+    path.parent.mkdir()
+    make(path)
+    before, names = path.lstat(), sorted(path.parent.iterdir())
+    program = f"import os; os.dup2(1, 2)\n{PROGRAM}"  # the log goes where it can be read
+    model = save(tiny_models.pack(tiny_models.add()))
+    printed = run_python(program, model, HBM_SIM_TRACE=str(path))
+    assert f"cannot be written (is {kind}, no regular file)" in printed
+    assert os.path.samestat(before, path.lstat())
+    assert sorted(path.parent.iterdir()) == names
+    if path.is_symlink():
+        assert path.read_text() == "precious"
+
+
+def test_a_device_is_not_replaced(run_python: Callable[..., str], save: Callable[..., str]) -> None:
+    program = f"import os; os.dup2(1, 2)\n{PROGRAM}"
+    printed = run_python(
+        program, save(tiny_models.pack(tiny_models.add())), HBM_SIM_TRACE="/dev/full"
+    )
+    assert "is a device" in printed
+    assert stat.S_ISCHR(os.stat("/dev/full").st_mode)

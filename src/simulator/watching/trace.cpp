@@ -4,11 +4,8 @@
 
 #include <unistd.h>
 
-#include <cerrno>
 #include <cinttypes>
-#include <cstring>
 #include <filesystem>
-#include <memory>
 #include <system_error>
 
 #include "simulator/watching/log.hpp"
@@ -61,11 +58,6 @@ const char* name_of(SpanKind kind) {
   }
   return "running";
 }
-
-struct Close {
-  void operator()(std::FILE* file) const noexcept { std::fclose(file); }
-};
-using File = std::unique_ptr<std::FILE, Close>;
 
 class Writer {
  public:
@@ -156,19 +148,15 @@ Trace::Trace(const Profile& profile) : profile_(profile) {
   std::error_code error;
   // Absolute: the program may change its folder before the end.
   path_ = std::filesystem::absolute(expand_pid(profile.trace_path), error).string();
-  unfinished_path_ = path_ + "." + std::to_string(::getpid()) + ".unfinished";
   // Tried now, so that a bad path shows at once.
-  on_ = File(std::fopen(unfinished_path_.c_str(), "we")) != nullptr;
-  if (on_) {
-    static_cast<void>(std::remove(unfinished_path_.c_str()));
-  } else {
-    complain();
-  }
+  const WholeFile file(path_);
+  on_ = file.stream() != nullptr;
+  if (!on_) complain(file);
 }
 
-void Trace::complain() const {
+void Trace::complain(const WholeFile& file) const {
   log(LogLevel::kError, "HBM_SIM_TRACE: %.400s cannot be written (%s); there will be no trace",
-      path_.c_str(), std::strerror(errno));
+      path_.c_str(), file.error().c_str());
 }
 
 uint32_t Trace::number_of(const std::string& model) {
@@ -201,16 +189,9 @@ void Trace::finish() {
   const std::lock_guard lock(mutex_);
   if (finished_) return;
   finished_ = true;
-  // Under another name until it is whole.
-  File file(std::fopen(unfinished_path_.c_str(), "we"));
-  if (file == nullptr) return complain();
-  write(file.get());
-  const bool written = std::fflush(file.get()) == 0 && std::ferror(file.get()) == 0;
-  file.reset();
-  if (!written || std::rename(unfinished_path_.c_str(), path_.c_str()) != 0) {
-    complain();
-    static_cast<void>(std::remove(unfinished_path_.c_str()));
-  }
+  WholeFile file(path_);
+  if (file.stream() != nullptr) write(file.stream());
+  if (!file.keep()) complain(file);
 }
 
 void Trace::write(std::FILE* file) const {

@@ -12,6 +12,7 @@
 
 #include "simulator/device/profile.hpp"
 #include "simulator/device/wake_up.hpp"
+#include "simulator/watching/whole_file.hpp"
 
 namespace hbm::simulator {
 
@@ -48,11 +49,10 @@ class Trace {
 
  private:
   void write(std::FILE* file) const;
-  void complain() const;
+  void complain(const WholeFile& file) const;
 
   const Profile& profile_;
   std::string path_;
-  std::string unfinished_path_;
   bool on_ = false;
   std::mutex mutex_;
   bool finished_ = false;

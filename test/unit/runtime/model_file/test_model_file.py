@@ -644,7 +644,7 @@ def test_a_write_that_fails_leaves_the_old_file(
     path = tmp_path / "m.hbm"
     model_file.write(path, CONTENT)
 
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **folders: int) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "replace", fail)

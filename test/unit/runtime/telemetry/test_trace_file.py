@@ -276,13 +276,14 @@ def test_the_old_file_stays_until_the_end_and_nothing_lies_beside_it(tmp_path: P
     assert stat.S_IMODE(path.stat().st_mode) & 0o200, "as the umask says, not as a temporary file"
 
 
-def test_a_path_through_a_link_keeps_the_link(tmp_path: Path) -> None:
-    (tmp_path / "there").mkdir()
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real.json").write_text("old")
     link = tmp_path / "t.json"
-    link.symlink_to(tmp_path / "there" / "real.json")
-    trace.Trace(_core.Trace(), link).stop()
+    link.symlink_to("real.json")
+    with pytest.raises(HBMInputError, match="is a symbolic link, no regular file"):
+        trace.Trace(_core.Trace(), link)
     assert link.is_symlink()
-    read_trace(tmp_path / "there" / "real.json")
+    assert (tmp_path / "real.json").read_text() == "old"
 
 
 def test_a_relative_path_means_the_folder_at_the_start(
