@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hbm_runtime import _core, quantization
-from hbm_runtime._calling.inputs import did_you_mean, shown
 from hbm_runtime._data_types import NUMPY_DTYPES, storage_shape
 from hbm_runtime._loading.source_file import SourceFile
+from hbm_runtime._texts import did_you_mean, shown
 from hbm_runtime.errors import HBMInputError, HBMModelError
 from hbm_runtime.types import QuantParams, hbDNNDataType, hbDNNQuantiType
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hbm_runtime import _core
-from hbm_runtime._calling.inputs import shown
 from hbm_runtime._data_types import FOUR_BIT, NUMPY_DTYPES, data_type_of, storage_shape
+from hbm_runtime._texts import shown
 from hbm_runtime.errors import HBMInputError
 from hbm_runtime.types import QuantParams, hbDNNDataType, hbDNNQuantiType
 

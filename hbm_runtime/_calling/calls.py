@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hbm_runtime import _core
-from hbm_runtime._calling.inputs import arrange, check_model_name, shown
+from hbm_runtime._calling.inputs import arrange, check_model_name
 from hbm_runtime._loading.loaded_models import Snapshot
+from hbm_runtime._texts import shown
 from hbm_runtime.errors import HBMInputError
 from hbm_runtime.telemetry.statistics import StageTimes
 

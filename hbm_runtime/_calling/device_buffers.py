@@ -9,7 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from hbm_runtime import _core
-from hbm_runtime._calling.inputs import did_you_mean, shown
+from hbm_runtime._texts import did_you_mean, shown
 from hbm_runtime.errors import HBMInputError
 
 Array = npt.NDArray[Any]

@@ -4,36 +4,17 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import numbers
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hbm_runtime._texts import did_you_mean, shown
 from hbm_runtime.errors import HBMInputError
 
-_MOST_SHOWN = 200
-
 Arrays = list[npt.NDArray[Any]]
-
-
-def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'? Known are: …"`` for an unknown name."""
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=1) if isinstance(name, str) else []
-    hint = f"; did you mean {close[0]!r}?" if close else ";"
-    return f"{hint} known are: {', '.join(map(repr, names))}"
-
-
-def shown(value: object) -> str:
-    """Return a value as a message shows it: bounded, whatever the caller passed."""
-    try:
-        text = repr(value)
-    except Exception:  # the caller's own __repr__, or an integer of too many digits
-        return f"a value of type {type(value).__name__}"
-    return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "…"
 
 
 def check_model_name(name: object, known: Sequence[str], what: str) -> str:

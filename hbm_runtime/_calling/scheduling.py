@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from hbm_runtime import _core
-from hbm_runtime._calling.inputs import check_timeout, did_you_mean, shown
+from hbm_runtime._calling.inputs import check_timeout
+from hbm_runtime._texts import did_you_mean, shown
 from hbm_runtime.errors import HBMInputError
 from hbm_runtime.types import SchedParam
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import Any
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto
 
+from hbm_runtime._texts import nearest
 from hbm_runtime.tools.errors import ToolError
 from hbm_runtime.tools.extras import onnxruntime, require
 from hbm_runtime.tools.packing import engine
@@ -101,7 +101,7 @@ def _nodes_to_quantize(model: ModelProto, exclude: tuple[str, ...]) -> list[Node
     known = {node.name for node in nodes} | {node.op_type for node in nodes}
     for name in exclude:
         if name not in known:
-            near = ", ".join(difflib.get_close_matches(name, sorted(known), 3, 0.4))
+            near = ", ".join(nearest(name, sorted(known), 3, 0.4))
             raise ToolError(
                 f"--quantize-exclude names {name!r}, the model has no such node or operator"
                 + (f"; near it: {near}" if near else "")
