@@ -32,6 +32,7 @@ OUTSIDE = {
     "pybind11": re.compile(r"pybind11/|Python\.h$"),
 }
 TABLE = re.compile(r"^\| floor \|.*\n\|[-:| ]+\|\n((?:\|.*\n)+)", re.MULTILINE)
+CALL_UP = re.compile(r'\bimport\("(hbm_runtime[\w.]*)"\)')
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"\n]+)"|<([^>\n]+)>)', re.MULTILINE)
 PRIVATE = re.compile(r"(.*?/)_(?!_)")
 DRAWING = re.compile(r"(<!-- generated: plan .*?-->\n).*?(<!-- end of generated -->)", re.DOTALL)
@@ -118,7 +119,7 @@ def read_tree(root: Path) -> Tree:
     native = _files(root, NATIVE_FOLDERS, NATIVE_SUFFIXES)
     texts = {file: (root / file).read_text(encoding="utf-8") for file in (*python, *native)}
     return {file: _read_python(file, texts[file], modules) for file in python} | {
-        file: _read_native(file, texts[file], native) for file in native
+        file: _read_native(file, texts[file], native, modules) for file in native
     }
 
 
@@ -210,8 +211,10 @@ def _file_of(name: str, file: str, modules: Mapping[str, str]) -> str | None:
     return None
 
 
-def _read_native(file: str, text: str, files: Collection[str]) -> File:
-    own, missing, names = set(), set(), set()
+def _read_native(file: str, text: str, files: Collection[str], modules: Collection[str]) -> File:
+    """Reads the includes; a module that the binding asks Python for by name need only exist."""
+    own, names = set(), set()
+    missing = {module for module in CALL_UP.findall(text) if module not in modules}
     for quoted, angled in INCLUDE.findall(text):
         names.add(quoted or angled)
         folders = (str(PurePosixPath(file).parent), *INCLUDE_FOLDERS)
@@ -254,7 +257,7 @@ def faults(rooms: Sequence[Room], tree: Tree) -> list[str]:
             found.append(f"{file} lies in no room of the table")
     found += [f"the room {room.name} holds no file" for room in rooms if room not in homes.values()]
     for file, home in homes.items():
-        found += [f"{file} includes {name}, which is no file" for name in tree[file].missing]
+        found += [f"{file} needs {name}, which does not exist" for name in tree[file].missing]
         found += [
             f"{file} needs {name}, which the row of {home.name} does not name"
             for name in tree[file].outside
@@ -358,10 +361,22 @@ def _border(above: Collection[int], below: Collection[int]) -> str:
 
 
 def page() -> str:
-    """Returns the page with the plan of its table."""
+    """Returns the page with the plan of its table, and with what Python's rooms say they are."""
     text = PAGE.read_text(encoding="utf-8")
+    text = TABLE.sub(lambda found: re.sub(r"^\|.*`.*$", _described, found[0], flags=re.M), text)
     plan = f"```text\n{draw(read_table(text))}\n```"
     return DRAWING.sub(lambda found: f"{found[1]}\n{plan}\n\n{found[2]}", text)
+
+
+def _described(line: re.Match[str]) -> str:
+    """Returns a row with the first line of the room's docstring, if it has one."""
+    room = _room(line[0])
+    file = generated_file.ROOT / room.name / "__init__.py"
+    if not file.is_file():
+        return line[0]
+    docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    says = docstring.partition("\n")[0].rstrip(".")
+    return line[0].replace(f"| {room.sentence} |", f"| {says} |")
 
 
 def main() -> int:

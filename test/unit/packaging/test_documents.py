@@ -22,6 +22,9 @@ ARCHITECTURE = [page for page in PAGES if "architecture" in page.relative_to(REP
 CODE_BLOCK = re.compile(r"^( *```+)\w*\n.*?^\1 *$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`[^`\n]*`")
 LINK = re.compile(r"\]\(\s*<?([^)\s>]+)")
+SOURCES = {".c", ".cpp", ".h", ".hpp", ".md", ".py", ".pyi", ".rst", ".txt", ".yaml"}
+FOLDERS = "src|hbm_runtime|hbm_runtime_ros|test|scripts|doc|config|launch|msg|srv|examples"
+PATH = re.compile(rf"(?<![\w./:-])((?:{FOLDERS})/[\w/.-]*\w\.(?!so\b)[a-z]+)(?![\w/.])")
 NAMED = re.compile(r"`((?:[\w.-]+/)+[\w.*-]*)(?::([A-Za-z_][\w.:~]*))?`")
 
 
@@ -104,9 +107,34 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
     assert broken_links(page) == ["gone.md", "there.md#three", "#there"]
 
 
+def test_no_file_names_a_path_that_is_not_there() -> None:
+    """Comments, docstrings and documents; the tests of this folder invent paths."""
+    files = [
+        file
+        for top in (*FOLDERS.split("|"), ".")
+        for file in (REPOSITORY / top).glob("*" if top == "." else "**/*")
+        if file.suffix in SOURCES and file.parent != Path(__file__).parent
+    ]
+    named = [(file, path) for file in files for path in PATH.findall(file.read_text("utf-8"))]
+    assert len(named) > 200
+    gone = [
+        f"{file.relative_to(REPOSITORY)}: {path}"
+        for file, path in named
+        if not (REPOSITORY / path).exists() and not (REPOSITORY / "src" / path).exists()
+    ]
+    assert gone == []
+
+
 @pytest.mark.parametrize("page", ARCHITECTURE, ids=lambda page: page.name)
 def test_the_architecture_names_only_what_is_there(page: Path) -> None:
     assert missing_names(page) == []
+
+
+def test_the_architecture_names_files_and_functions() -> None:
+    texts = [page.read_text(encoding="utf-8") for page in ARCHITECTURE]
+    named = [name for text in texts for _, name in NAMED.findall(text)]
+    assert len(named) > 100
+    assert len(list(filter(None, named))) > 20
 
 
 def test_a_name_that_is_not_there_is_found(tmp_path: Path) -> None:

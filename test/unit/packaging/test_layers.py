@@ -110,11 +110,12 @@ def test_every_import_and_include_is_one_that_the_table_allows() -> None:
     assert sorted(fault for fault in found if "in a circle" not in fault) == []
 
 
-def test_the_plan_is_drawn_from_the_table() -> None:
+def test_plan_and_table_are_up_to_date() -> None:
     text = layers.PAGE.read_text(encoding="utf-8")
     assert layers.page() == text, "out of date: python scripts/layers.py"
     for room in layers.read_table(text):
         assert f"{room.floor:2} │" in text
+        assert room.sentence, f"{room.name}: its __init__.py, or the table, says what lives there"
 
 
 def faults(root: Path, files: dict[str, str], table: str = TABLE) -> list[str]:
@@ -207,7 +208,12 @@ def test_the_name_of_a_logger_is_no_import(tmp_path: Path) -> None:
             '#include "../simulator/entry.cpp"',
             "sideways: src/core is beside src/simulator",
         ),
-        ("src/core/extra.cpp", '#include "gone.hpp"', "includes gone.hpp, which is no file"),
+        ("src/core/extra.cpp", '#include "gone.hpp"', "needs gone.hpp, which does not exist"),
+        (
+            "src/core/extra.cpp",
+            'py::module_::import("hbm_runtime.gone");',
+            "needs hbm_runtime.gone, which does not exist",
+        ),
         ("src/core/extra.cpp", "#include <pybind11/pybind11.h>", "needs pybind11"),
         ("src/core/extra.cpp", "#include <Python.h>", "needs pybind11"),
     ],
