@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds a wheel with each Python, and at the boards' floor, and tests it without ROS."""
+"""Builds a wheel with each Python, and at the boards' floor, and tests it without ROS.
+
+What is installed stands in requirements/lock/; with --newest it is what the ranges allow.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,14 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lock import lock_file
 from pythons import find_python
 from test_summary import Outcome, Result, read_results, report
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "pythons"
-REQUIREMENTS = ROOT / "requirements"
 FLOOR = "floor"  # the oldest that boards have, see requirements/floor.txt
+FLOOR_PYTHON = "3.10"
 NAMES = ("3.10", "3.11", "3.12", "3.13", FLOOR)
 EXTRAS = ("simulator", "tools", "image")
 TESTS = ("test/binding", "test/conformance", "test/unit", "test/typing/test_stub.py")
@@ -133,18 +137,21 @@ def main() -> int:
     """Returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {' '.join(NAMES)}; all")
-    names = parser.parse_args().names or NAMES
-    if unknown := set(names) - set(NAMES):
+    parser.add_argument("--newest", action="store_true", help="do not install from the lock")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(NAMES):
         parser.error(f"{', '.join(sorted(unknown))}: not among {' '.join(NAMES)}")
+    names = arguments.names or [name for name in NAMES if not (arguments.newest and name == FLOOR)]
     results: list[Result] = []
     summaries: list[str] = []
     for name in names:
-        python, found = find_python("3.10" if name == FLOOR else name)
+        python, found = find_python(FLOOR_PYTHON if name == FLOOR else name)
         if python is None:
             of_name = [Result(f"Python {name}", "skipped", f"is not on this machine: {found}")]
             summary = f"absent: {found}"
         else:
             target = Target(name, python, found)
+            constrain(target, newest=arguments.newest)
             of_name, summary = try_python(target)
         results += of_name
         summaries.append(f"{name:5}  {summary}")
@@ -157,7 +164,6 @@ def try_python(target: Target) -> tuple[list[Result], str]:
     results: list[Result] = []
     conditions = f"Python {target.version}"
     try:
-        write_constraints(target)
         target.run("making a virtual environment", target.python, "-m", "venv", "venv")
         if target.name == FLOOR:
             prepare_floor(target)
@@ -177,16 +183,11 @@ def try_python(target: Target) -> tuple[list[Result], str]:
     return results, f"{sums} in {time.monotonic() - target.start:.0f} s: {conditions}"
 
 
-def write_constraints(target: Target) -> None:
-    """Pins what the wheel is built with: at the floor all, elsewhere pybind11 and the tools."""
-    floor = (REQUIREMENTS / "floor.txt").read_text(encoding="utf-8")
-    text = floor if target.name == FLOOR else ""
-    lint = (REQUIREMENTS / "lint.txt").read_text(encoding="utf-8")
-    # A constraint must not name extras, as the pin of pyright does.
-    pins = [line for line in lint.splitlines() if "==" in line and "[" not in line]
-    named = {line.partition("==")[0] for line in text.splitlines()}
-    text += "\n".join(pin for pin in pins if pin.partition("==")[0] not in named)
-    target.constraints.write_text(f"{text}\n", encoding="utf-8")
+def constrain(target: Target, *, newest: bool) -> None:
+    """Writes what pip is limited to: the versions of the lock, or nothing."""
+    name, python = (FLOOR, FLOOR_PYTHON) if target.name == FLOOR else ("wheel", target.name)
+    text = "" if newest else lock_file(name, python).read_text(encoding="utf-8")
+    target.constraints.write_text(text, encoding="utf-8")
 
 
 def prepare_floor(target: Target) -> None:

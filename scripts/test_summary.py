@@ -12,6 +12,7 @@ from typing import Literal
 from xml.etree import ElementTree
 
 Outcome = Literal["passed", "failed", "skipped"]
+NOT_RUN = "none of its tests was run"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ def read_results(folder: Path, expected: Iterable[str]) -> list[Result]:
                 Result(test, "failed", "left no result: no tests in it, crashed or timed out?")
             ]
         results += found
+        if hidden := [result.name for result in found if result.reason.startswith(NOT_RUN)]:
+            reason = f"files that were not run, with all tests in them: {len(hidden)}"
+            results.append(Result(test, "failed", f"{reason}: {', '.join(hidden)}"))
     return results
 
 
@@ -66,6 +70,9 @@ def _result(test: str, case: ElementTree.Element) -> Result:
 
 def _first_line(element: ElementTree.Element) -> str:
     message = element.get("message") or element.text or ""
+    if message == "collection failure":  # pytest: a whole file that could not be imported
+        text = (element.text or "").strip().splitlines() or ["no output"]
+        return f"{NOT_RUN}: {text[-1].removeprefix('E').strip()}"
     if message == "collection skipped":  # pytest: a whole file, with (file, line, reason) as text
         message = element.text or ""
         with contextlib.suppress(ValueError, SyntaxError):

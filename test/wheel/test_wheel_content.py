@@ -55,7 +55,13 @@ def test_it_holds_the_schema_of_its_json(files: set[str]) -> None:
 
 @pytest.mark.parametrize(
     "file",
-    ["__init__.py", "image.py", "model_file/__init__.py", "tools/cli.py", "tools/packing/build.py"],
+    [
+        "__init__.py",
+        "image/__init__.py",
+        "model_file/__init__.py",
+        "tools/cli.py",
+        "tools/packing/build.py",
+    ],
 )
 def test_it_holds_every_package(files: set[str], file: str) -> None:
     assert f"hbm_runtime/{file}" in files
