@@ -100,3 +100,15 @@ def packed(values: Any, data_type: hbDNNDataType) -> Any:
 def unpacked(array: Any, data_type: hbDNNDataType, length: int) -> Any:
     """The elements of an array as `run` takes and returns them."""
     return unpack_four_bit(array, data_type, length) if data_type in FOUR_BIT else array
+
+
+#: A detector's head as a board returns it: rows of 255 int32, padded to 1024 bytes.
+_RANDOM = np.random.default_rng(0)
+HEAD = np.zeros((1, 84, 84, 256), np.int32)[..., :255]
+HEAD[...] = _RANDOM.integers(-(2**20), 2**20, HEAD.shape)
+HEAD_QUANTS = {
+    "per channel": by_scale(_RANDOM.random(255) + 0.01, _RANDOM.integers(-99, 99, 255), 3),
+    "per channel, symmetric": by_scale(_RANDOM.random(255) + 0.01, axis=3),
+    "per tensor": by_scale(0.037, 11),
+    "per tensor, symmetric": by_scale(0.037),
+}

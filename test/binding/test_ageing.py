@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+import simulator_live
 from async_models import X, plus_one
 
 from hbm_runtime import HB_HBMRuntime, HBMInputError, HBMTimeoutError
@@ -39,19 +40,26 @@ def two(save: Callable[..., str]) -> HB_HBMRuntime:
 
 
 def test_queued_jobs_run_by_priority_then_custom_id(save: Callable[..., str]) -> None:
-    rt = HB_HBMRuntime(save(plus_one("m", 5)))
+    rt = HB_HBMRuntime(save(plus_one("m", 5), plus_one("first", 60_000)))
     order: list[str] = []
 
     def start(name: str, **how: int) -> object:
-        return rt.run_async(X, bpu_cores=[0], callback=lambda results: order.append(name), **how)
+        return rt.run_async(
+            X, "m", bpu_cores=[0], callback=lambda results: order.append(name), **how
+        )
 
-    futures = [rt.run_async(X, bpu_cores=[0]) for _ in range(32)]  # nobody else has a place
+    # It keeps the core until all have been asked for, and nobody else has a place.
+    first = rt.run_async(X, "first", bpu_cores=[0])
+    simulator_live.wait_for_tasks(1)
+    futures = [rt.run_async(X, "m", bpu_cores=[0]) for _ in range(31)]
     last = [
         start("low", priority=1),
         start("second", priority=9, custom_id=2),
         start("third", priority=9, custom_id=3),
         start("first", priority=9, custom_id=1),
     ]
+    assert rt.stats().waiting == 4
+    assert first.cancel()
     for future in [*last, *futures]:
         future.result()  # type: ignore[attr-defined]
     assert order == ["first", "second", "third", "low"]
@@ -74,10 +82,7 @@ def test_with_ageing_the_lowest_runs(two: HB_HBMRuntime, how: str) -> None:
             else:
                 results = two.run_async(X, "low", priority=0, timeout=20).result()
             assert (results["low"]["y"] == 1).all()
-        stats = two.stats().models["low"]
-    assert stats.ok == 3
-    # 50 ms and one job, with room for a busy machine; without ageing it would be the stream's end.
-    assert stats.stages["total"].max_ns < 2e9
+        assert two.stats().models["low"].ok == 3  # without ageing it would be the stream's end
 
 
 def test_waiting_for_a_place_while_aged_costs_no_cpu(save: Callable[..., str]) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -143,6 +142,4 @@ def test_a_full_runtime_can_be_retried_on_the_loop(save: Callable[..., str]) -> 
     async def work() -> list[float]:
         return await asyncio.gather(*(one(number) for number in range(40)))
 
-    start = time.monotonic()
     assert asyncio.run(work()) == list(range(1, 41))
-    assert time.monotonic() - start < 20

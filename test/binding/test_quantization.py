@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import statistics
 import sys
 import threading
 import time
@@ -16,7 +15,15 @@ import pytest
 import quantization_reference as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from quantization_reference import DATA_TYPES, FOUR_BIT, by_scale, packed, unpacked
+from quantization_reference import (
+    DATA_TYPES,
+    FOUR_BIT,
+    HEAD,
+    HEAD_QUANTS,
+    by_scale,
+    packed,
+    unpacked,
+)
 
 from hbm_runtime import (
     HBMInputError,
@@ -29,15 +36,6 @@ from hbm_runtime import (
 
 RANDOM = np.random.default_rng(0)
 SHAPE = (2, 3, 5, 7)
-#: A detector's head as a board returns it: rows of 255 int32, padded to 1024 bytes.
-HEAD = np.zeros((1, 84, 84, 256), np.int32)[..., :255]
-HEAD[...] = RANDOM.integers(-(2**20), 2**20, HEAD.shape)
-HEAD_QUANTS = {
-    "per channel": by_scale(RANDOM.random(255) + 0.01, RANDOM.integers(-99, 99, 255), 3),
-    "per channel, symmetric": by_scale(RANDOM.random(255) + 0.01, axis=3),
-    "per tensor": by_scale(0.037, 11),
-    "per tensor, symmetric": by_scale(0.037),
-}
 
 
 def quant_along(axis: int | None, shape: tuple[int, ...]) -> QuantParams:
@@ -385,37 +383,3 @@ def test_other_threads_run_while_a_large_array_is_converted(voluntary_switches: 
         done.set()
         thread.join()
     assert max(seen) > 1
-
-
-def ratio(slow: Callable[[], object], fast: Callable[[], object]) -> float:
-    """How many times faster the second is: the median over pairs of rounds that run in turn."""
-
-    def best(function: Callable[[], object]) -> float:
-        times = []
-        for _ in range(5):
-            start = time.perf_counter()
-            function()
-            times.append(time.perf_counter() - start)
-        return min(times)
-
-    return statistics.median(best(slow) / best(fast) for _ in range(7))
-
-
-@pytest.mark.parametrize("name", HEAD_QUANTS)
-class TestSpeedOnADetectorsHead:
-    """The aim is 5, see doc/quantization.md for what was measured; 4 leaves room for other load."""
-
-    def test_dequantize_is_much_faster_than_the_reference(self, name: str) -> None:
-        quant, out = HEAD_QUANTS[name], np.empty(HEAD.shape, np.float32)
-        times = ratio(
-            lambda: reference.dequantize(HEAD, quant), lambda: dequantize(HEAD, quant, out)
-        )
-        assert times > 4
-
-    def test_quantize_is_much_faster_than_the_reference(self, name: str) -> None:
-        quant, s32, out = HEAD_QUANTS[name], hbDNNDataType.S32, np.empty(HEAD.shape, np.int32)
-        real = dequantize(HEAD, quant)
-        times = ratio(
-            lambda: reference.quantize(real, quant, s32), lambda: quantize(real, quant, s32, out)
-        )
-        assert times > 4

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from async_models import X, plus_one, wait_until_idle
+from async_models import X, plus_one, wait_until_idle, wait_until_idle_cores_are
 from simulator_faults import faults
 
 from hbm_runtime import HB_HBMRuntime, HBMInputError, HBMTaskError, HBMTimeoutError
@@ -23,14 +23,15 @@ def test_results_come_in_order(save: Callable[..., str]) -> None:
 
 
 def test_all_cores_are_busy(save: Callable[..., str]) -> None:
-    rt = HB_HBMRuntime(save(plus_one("m", 20)))
-    assert rt.library.core_count == 4
-    start = time.monotonic()
-    rt.run_many([X] * 16)
-    together = time.monotonic() - start
-    start = time.monotonic()
-    rt.run_many([X] * 16, bpu_cores=[0])
-    assert together < 0.6 * (time.monotonic() - start)
+    for chosen, idle in ((None, []), ([0], [1, 2, 3])):
+        rt = HB_HBMRuntime(save(plus_one("m", 60_000), plus_one("quick")))
+        assert rt.library.core_count == 4
+        with ThreadPoolExecutor(1) as pool:
+            runs = pool.submit(rt.run_many, [X] * 16, "m", bpu_cores=chosen)
+            wait_until_idle_cores_are(rt, idle)
+            rt.close(timeout=0.0)
+            with pytest.raises(CancelledError):
+                runs.result()
 
 
 def test_an_error_cancels_the_others(save: Callable[..., str]) -> None:

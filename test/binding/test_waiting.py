@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import tiny_models
+from async_models import TOGETHER, plus_one
 
 from hbm_runtime import HB_HBMRuntime, HBMTimeoutError
 
@@ -34,12 +35,10 @@ def test_other_python_threads_go_on(slow: HB_HBMRuntime) -> None:
 
 
 def test_a_time_out_leaves_the_model_usable(slow: HB_HBMRuntime) -> None:
-    start = time.monotonic()
     with pytest.raises(HBMTimeoutError) as caught:
         slow.run(X, timeout=0.05)
     assert isinstance(caught.value, TimeoutError) and isinstance(caught.value, RuntimeError)
     assert caught.value.model == "slow" and caught.value.status == -200002
-    assert time.monotonic() - start < 0.3
     assert (slow.run(X, timeout=10)["slow"]["y"] == 1).all()
 
 
@@ -52,19 +51,12 @@ def test_a_time_out_covers_the_queue(slow: HB_HBMRuntime) -> None:
         assert (first.result()["slow"]["y"] == 1).all()
 
 
-def test_models_of_one_run_use_several_cores(save: Callable[..., str]) -> None:
-    names = ["a", "b", "c", "d"]
-    models = [tiny_models.pack(tiny_models.add(), name, latency_us=200_000) for name in names]
-    rt = HB_HBMRuntime(save(*models))
-    inputs = {name: {"x": X} for name in names}
-    start = time.monotonic()
-    rt.run(inputs)
-    together = time.monotonic() - start
-    start = time.monotonic()
-    rt.run(inputs, bpu_cores=[1])
-    one_core = time.monotonic() - start
-    assert one_core >= 0.8
-    assert together < 0.7 * one_core
+@pytest.mark.parametrize(("cores", "idle"), [("null", "[]"), ("[1]", "[0, 2, 3]")])
+def test_models_of_one_run_use_several_cores(
+    save: Callable[..., str], run_python: Callable[..., str], cores: str, idle: str
+) -> None:
+    path = save(*(plus_one(name, 60_000) for name in "abcd"), plus_one("quick"))
+    assert run_python(TOGETHER, path, cores, idle) == "as expected\n"
 
 
 def test_more_threads_than_the_accelerator_has_tasks_wait(save: Callable[..., str]) -> None:
@@ -75,7 +67,7 @@ def test_more_threads_than_the_accelerator_has_tasks_wait(save: Callable[..., st
 
 
 def test_ctrl_c_ends_a_long_run(save: Callable[..., str], run_python: Callable[..., str]) -> None:
-    path = save(tiny_models.pack(tiny_models.add(), "long", latency_us=50_000_000))
+    path = save(tiny_models.pack(tiny_models.add(), "long", latency_us=60_000_000))
     printed = run_python(
         """
         import os, signal, sys, threading, time, numpy as np
@@ -83,15 +75,14 @@ def test_ctrl_c_ends_a_long_run(save: Callable[..., str], run_python: Callable[.
         rt = HB_HBMRuntime(sys.argv[1])
         signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job
         threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-        start = time.monotonic()
         try:
             rt.run(np.zeros((1, 4), np.float32))
         except KeyboardInterrupt:
-            print("interrupted", time.monotonic() - start < 20)
+            print("interrupted", rt.stats().models["long"].ok)
         """,
         path,
     )
-    assert printed == "interrupted True\n"
+    assert printed == "interrupted 0\n"
 
 
 def test_a_program_may_end_in_the_middle_of_a_run(

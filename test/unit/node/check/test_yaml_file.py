@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 import os
 import textwrap
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -220,11 +219,10 @@ def hostile() -> Iterator[Any]:
     yield pytest.param(b"/**: {ros__parameters: {" + b"a: 1, " * 100_000 + b"}}", id="twice")
 
 
+@pytest.mark.timeout(120)  # a second or two with libyaml
 @pytest.mark.parametrize("data", hostile())
 def test_hostile_files_are_read_or_refused_in_time(data: bytes) -> None:
-    begin = time.process_time()
     assert len(str(refusal(data))) < 500
-    assert time.process_time() - begin < 60.0  # a second or two with libyaml
 
 
 @given(st.binary(max_size=200))

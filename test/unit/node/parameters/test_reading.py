@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -264,14 +263,12 @@ def test_a_wrong_list_of_models_does_not_make_all_their_parameters_unknown() -> 
     assert [problem.key for problem in check({"a.file": "a.hbm"})] == ["models"]
 
 
+@pytest.mark.timeout(60)  # a second or two; quadratic would be hours
 def test_many_unknown_keys_do_not_take_long() -> None:
     values = {**STEREO, "models": [f"m{i}" for i in range(64)]}
     values |= {f"m{i}.file": "x" for i in range(64)}
     values |= {f"m{i % 64}.unknown_parameter_{i}": 1 for i in range(20_000)}
-    begin = time.process_time()
-    found = check(values)
-    assert len(found) >= 20_000
-    assert time.process_time() - begin < 20.0  # quadratic would be hours
+    assert len(check(values)) >= 20_000
 
 
 # -- anything at all -------------------------------------------------------------------------------

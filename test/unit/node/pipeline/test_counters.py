@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 counters = pytest.importorskip(
@@ -13,6 +11,7 @@ counters = pytest.importorskip(
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from operations import operations
 
 from hbm_runtime_ros.pipeline import drop_reasons
 from hbm_runtime_ros.pipeline.counters import (
@@ -109,16 +108,12 @@ def test_latencies_are_not_sorted_again_while_there_is_no_result() -> None:
     for i in range(2 * LATENCY_WINDOW):
         counts.count_result([i / 1000] * STAGES)
 
-    def seconds() -> float:
-        begin = time.perf_counter()
-        counts.read()()
-        return time.perf_counter() - begin
+    def work() -> int:
+        return operations(lambda: counts.read()())
 
     first = counts.read()().latencies
     assert counts.read()().latencies is first
-    idle = min(seconds() for _ in range(20))
-    busy = []
-    for _ in range(20):
-        counts.count_result([0.001] * STAGES)
-        busy.append(seconds())
-    assert idle < min(busy)
+    idle = work()
+    counts.count_result([0.001] * STAGES)
+    assert idle < work()
+    assert idle == work()

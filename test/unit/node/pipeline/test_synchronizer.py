@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import time
 from collections.abc import Sequence
 
 import pytest
@@ -16,6 +15,7 @@ synchronizer = pytest.importorskip(
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from operations import operations
 
 from hbm_runtime_ros.parameters.settings import SyncSettings
 from hbm_runtime_ros.pipeline.synchronizer import Matches, Synchronizer
@@ -359,21 +359,20 @@ def test_synchronised_cameras_with_jitter_lose_nothing(policy: str) -> None:
 def test_the_work_grows_with_the_depth_and_no_faster() -> None:
     """The worst case: b and c are each near enough to a, and too far from each other."""
 
-    def seconds(depth: int) -> float:
-        best = float("inf")
-        for _ in range(5):
-            sync: Synchronizer[int] = Synchronizer(
-                SyncSettings("approximate", tolerance=2 * depth / 1e9, max_age=0.0, depth=depth),
-                ["a", "b", "c"],
-            )
-            for stamp in range(depth):
-                sync.add(1, stamp, stamp, 0.0)
-            sync.add(2, 0, 3 * depth, 0.0)
-            begin = time.perf_counter()
+    def work(depth: int) -> int:
+        sync: Synchronizer[int] = Synchronizer(
+            SyncSettings("approximate", tolerance=2 * depth / 1e9, max_age=0.0, depth=depth),
+            ["a", "b", "c"],
+        )
+        for stamp in range(depth):
+            sync.add(1, stamp, stamp, 0.0)
+        sync.add(2, 0, 3 * depth, 0.0)
+
+        def add() -> None:
             for stamp in range(20):
                 assert not sync.add(0, stamp, 3 * depth // 2 + stamp, 0.0).sets
-            best = min(best, time.perf_counter() - begin)
-        return best
 
-    assert seconds(1000) > 3 * seconds(100)  # it is the worst case
-    assert seconds(1000) < 40 * seconds(100)  # 10 times, 100 times if it were quadratic
+        return operations(add)
+
+    assert work(1000) > 3 * work(100)  # it is the worst case
+    assert work(1000) < 20 * work(100)  # 10 times, 100 times if it were quadratic

@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
+from collections.abc import Callable
 
 import pytest
 
@@ -236,34 +237,44 @@ def test_the_time_of_a_node_that_was_not_active_does_not_count() -> None:
 
 
 def test_another_model_is_not_disturbed_by_one_that_stalls_and_recovers() -> None:
-    """Real threads and real time: the broken one times out, recovers slowly, and works again."""
+    """Real threads; the broken model's clock moves by its time-out with each attempt."""
+    stalled, timed_out, recovering, healed = (threading.Event() for _ in range(4))
 
     class Stalling(Rig):
         broken = True
+        now = 0.0
 
         def infer(self, inputs: object, live: object, timeout: float, *args: object) -> dict:
             if self.broken:
-                time.sleep(timeout)
+                stalled.set()
+                assert timed_out.wait(PATIENCE)
+                self.now += timeout
                 raise HBMTimeoutError("no answer")
             return super().infer(inputs, live, timeout, *args)
 
         def recover(self) -> None:
-            time.sleep(0.2)
+            recovering.set()
+            assert healed.wait(PATIENCE)
             self.broken = False
 
-    with Stalling(timeout=0.02, stall_timeout=0.1) as stalling, Rig() as healthy:
-        stalling.hold = healthy.hold = False
-        gaps = []
-        end = time.monotonic() + PATIENCE
-        while stalling.pipeline.snapshot().results < 3 and time.monotonic() < end:
-            stalling.offer()
-            begin = time.monotonic()
-            healthy.run()
-            gaps.append(time.monotonic() - begin)
-        snapshot = stalling.pipeline.snapshot()
-        assert snapshot.results >= 3
+    broken = Stalling(steady=lambda: broken.now, timeout=0.02, stall_timeout=0.1)
+    with broken, Rig() as healthy:
+        broken.hold = healthy.hold = False
+
+        def both_run_until(done: Callable[[], bool]) -> None:
+            end = time.monotonic() + PATIENCE
+            while not done() and time.monotonic() < end:
+                broken.offer()
+                healthy.run()  # fails without a result
+            assert done()
+
+        for held_up, go_on in ((stalled, timed_out), (recovering, healed)):
+            both_run_until(held_up.is_set)
+            for _ in range(50):
+                healthy.run()
+            go_on.set()
+        both_run_until(lambda: broken.pipeline.snapshot().results >= 3)
+        snapshot = broken.pipeline.snapshot()
         assert snapshot.recoveries == 1
         assert snapshot.drops["timeout"] >= 3
         assert healthy.pipeline.snapshot().drops == {}
-        # the whole stall would be in one of the gaps if it were waited for
-        assert sorted(gaps)[len(gaps) // 2] < 0.1
