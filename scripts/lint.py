@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTHON_FOLDERS = ("hbm_runtime", "hbm_runtime_ros", "launch", "scripts", "test")
-TYPED_FOLDERS = ("hbm_runtime", "hbm_runtime_ros", "scripts")
+PYTHON_FOLDERS = ("hbm_runtime", "hbm_runtime_ros", "examples", "launch", "scripts", "test")
+TYPED_FOLDERS = ("hbm_runtime", "hbm_runtime_ros", "examples", "scripts")
 CPP_TESTS = ("abi", "bench", "conformance", "cpp", "fuzz")
 CPP_FOLDERS = ("src", "examples", *(f"test/{name}" for name in CPP_TESTS))
 

@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all storeys share: a ROS domain of their own, on this machine only."""
+"""What all storeys share: the demo's modules, and a ROS domain of their own on this machine."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import random
+import sys
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
+
+# Whose children, shared memory and recent images tests use, too.
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "demo"))
 
 _domain = contextlib.ExitStack()
 

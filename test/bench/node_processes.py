@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hbm_runtime._loading import library
-from hbm_runtime_ros import demo_nodes
-from hbm_runtime_ros.child_processes import ChildProcesses
-from hbm_runtime_ros.dds_files import remove_leftovers, segments
+
+BENCH = Path(__file__).resolve().parent
+
+sys.path.insert(0, str(BENCH.parents[1] / "examples" / "demo"))
+import demo_nodes
+from child_processes import ChildProcesses
+from dds_files import remove_leftovers, segments
 
 if TYPE_CHECKING:
     from bench.node_feed_task import Task
-
-BENCH = Path(__file__).resolve().parent
 
 
 class NodeProcesses:

@@ -26,7 +26,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import parameter_value_to_python
 from sensor_msgs.msg import Image
 
-from hbm_runtime_ros.dds_files import remove_leftovers, segments
+from dds_files import remove_leftovers, segments
 from hbm_runtime_ros.messages.conversions import bytes_to_field
 from hbm_runtime_ros.ros.qos import MODEL_INFO
 

@@ -50,7 +50,7 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 @pytest.fixture
 def may_kill() -> Iterator[None]:
     """Clear away what a killed process leaves in shared memory; ask for it before all others."""
-    from hbm_runtime_ros.dds_files import remove_leftovers, segments
+    from dds_files import remove_leftovers, segments
 
     before = segments()
     yield

@@ -20,7 +20,7 @@ import pytest
 import tiny_demo
 from node_rig import EXECUTABLES, PATIENCE
 
-from hbm_runtime_ros.dds_files import remove_leftovers, segments
+from dds_files import remove_leftovers, segments
 
 pytest.importorskip("rich", reason="the demo needs rich: pip install 'hbm-runtime[tools]'")
 

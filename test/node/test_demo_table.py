@@ -14,9 +14,9 @@ pytest.importorskip("rich", reason="the demo needs rich: pip install 'hbm-runtim
 
 from rich.console import Console
 
-from hbm_runtime_ros.demo_checks import CheckFailedError, check_healthy
-from hbm_runtime_ros.demo_observer import ModelRecord
-from hbm_runtime_ros.demo_table import tables
+from demo_checks import CheckFailedError, check_healthy
+from demo_observer import ModelRecord
+from demo_table import tables
 
 
 def record(**statistics: object) -> ModelRecord:

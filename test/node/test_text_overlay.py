@@ -17,7 +17,7 @@ from sensor_msgs.msg import Image
 from hbm_runtime.image import place
 from hbm_runtime_ros.messages.conversions import array_to_tensor, transform_to_msg
 from hbm_runtime_ros.ros.qos import TENSORS
-from hbm_runtime_ros.text_overlay import GREEN, OVERLAY_QOS
+from text_overlay import GREEN, OVERLAY_QOS
 
 
 def probability_map() -> np.ndarray:

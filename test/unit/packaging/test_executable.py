@@ -16,7 +16,7 @@ def started(folder: Path, module: str) -> subprocess.Popen[str]:
     (folder / "program.py").write_text(module)
     script = folder / "program"
     text = TEMPLATE.read_text().replace("@Python3_EXECUTABLE@", sys.executable)
-    script.write_text(text.replace("@module@", "program"))
+    script.write_text(text.replace("@module@", "program").replace("@search@", ""))
     process = subprocess.Popen(
         [sys.executable, str(script)],
         stdout=subprocess.PIPE,

@@ -19,16 +19,6 @@ import layers
 KNOWN = frozenset(
     [
         "src/bindings/log.cpp needs hbm_runtime._log, which does not exist",
-        "hbm_runtime_ros/child_processes.py lies in no room of the table",
-        "hbm_runtime_ros/dds_files.py lies in no room of the table",
-        "hbm_runtime_ros/demo.py lies in no room of the table",
-        "hbm_runtime_ros/demo_checks.py lies in no room of the table",
-        "hbm_runtime_ros/demo_nodes.py lies in no room of the table",
-        "hbm_runtime_ros/demo_observer.py lies in no room of the table",
-        "hbm_runtime_ros/demo_table.py lies in no room of the table",
-        "hbm_runtime_ros/recent_images.py lies in no room of the table",
-        "hbm_runtime_ros/text_detection.py lies in no room of the table",
-        "hbm_runtime_ros/text_overlay.py lies in no room of the table",
         "hbm_runtime/_calling/completions.py imports hbm_runtime/futures.py sideways: "
         "hbm_runtime/_calling is beside futures",
         "hbm_runtime/_loading/loaded_models.py imports hbm_runtime/_calling/inputs.py upward: "

@@ -12,10 +12,8 @@ from pathlib import Path
 
 import pytest
 
-processes = pytest.importorskip(
-    "hbm_runtime_ros.child_processes", reason="needs the ROS package hbm_runtime_ros to be built"
-)
-from hbm_runtime_ros import dds_files
+import child_processes as processes
+import dds_files
 
 PATIENCE = 10.0  # seconds; only reached by a failing test
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from hbm_runtime_ros.recent_images import RecentImages
+from recent_images import RecentImages
 
 
 def image(second: int, size: int = 1) -> Any:

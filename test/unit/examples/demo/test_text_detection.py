@@ -6,11 +6,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-detection = pytest.importorskip(
-    "hbm_runtime_ros.text_detection", reason="needs the ROS package hbm_runtime_ros to be built"
-)
 cv2 = pytest.importorskip("cv2", reason="needs OpenCV")
 
+import text_detection as detection
 from hbm_runtime.image import place
 
 TO_SOURCE = place(1280, 720, 640, 640, "letterbox").transform

@@ -160,7 +160,7 @@ def test_no_name_stands_in_two_tables() -> None:
 
 def tables() -> Iterator[Any]:
     yield pytest.param(tuple(ROWS.values()), id="inference_node")
-    for module in ("hbm_runtime_ros.player.player_node", "hbm_runtime_ros.text_overlay"):
+    for module in ("hbm_runtime_ros.player.player_node", "text_overlay"):
         yield pytest.param(module, id=module)
 
 
@@ -223,7 +223,7 @@ def ros() -> Iterator[Any]:
     ("module", "node"),
     [
         ("hbm_runtime_ros.player.player_node", "ImagePlayer"),
-        ("hbm_runtime_ros.text_overlay", "TextOverlay"),
+        ("text_overlay", "TextOverlay"),
     ],
 )
 def test_every_declared_parameter_is_read(

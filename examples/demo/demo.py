@@ -17,24 +17,24 @@ from pathlib import Path
 from types import FrameType
 
 import rclpy
+from hbm_runtime_ros.msg import ModelInfo
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 from rich.live import Live
 
-from hbm_runtime_ros import demo_nodes
-from hbm_runtime_ros.child_processes import ChildEndedError, ChildProcesses
-from hbm_runtime_ros.dds_files import remove_leftovers, segments
-from hbm_runtime_ros.demo_checks import (
+import demo_nodes
+from child_processes import ChildEndedError, ChildProcesses
+from dds_files import remove_leftovers, segments
+from demo_checks import (
     CheckFailedError,
     check_against_own_run,
     check_healthy,
     check_upright,
     count_text_boxes,
 )
-from hbm_runtime_ros.demo_observer import DemoObserver, ModelRecord, PriorityChange, Sample
-from hbm_runtime_ros.demo_table import tables
-from hbm_runtime_ros.msg import ModelInfo
+from demo_observer import DemoObserver, ModelRecord, PriorityChange, Sample
+from demo_table import tables
 
 START_TIMEOUT = 60.0  # seconds until everything was seen once
 ERROR_PATIENCE = 3.0  # seconds of an error in the diagnostics until the start is given up
@@ -303,3 +303,7 @@ def _check(observer: DemoObserver) -> Iterator[str]:
     _, sample = _seen(records["orientation"])
     yield f"orientation: upright, probability {check_upright(sample):.2f}"
     yield f"diagnostics: none of {check_healthy(observer.diagnostics.values())} is an error"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

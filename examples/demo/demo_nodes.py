@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ament_index_python.packages import get_package_prefix, get_package_share_directory
 
-from hbm_runtime_ros.child_processes import ChildProcesses
+from child_processes import ChildProcesses
 
 PACKAGE = "hbm_runtime_ros"
 MODELS = ("detector", "orientation")

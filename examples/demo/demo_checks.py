@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from demo_table import LEVELS, level
 from hbm_runtime import HB_HBMRuntime
 from hbm_runtime.image.preprocessing import input_specs, make_preprocessor
 from hbm_runtime.image.settings import FitSettings, NormalizeSettings
-from hbm_runtime_ros.demo_table import LEVELS, level
 from hbm_runtime_ros.messages.conversions import (
     tensors_to_numpy,
     transform_from_msg,
@@ -18,15 +18,15 @@ from hbm_runtime_ros.messages.conversions import (
 )
 from hbm_runtime_ros.messages.received_image import SharedImage
 from hbm_runtime_ros.parameters.settings import ImageSettings
-from hbm_runtime_ros.text_detection import find_text_boxes
+from text_detection import find_text_boxes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from diagnostic_msgs.msg import DiagnosticStatus
-
-    from hbm_runtime_ros.demo_observer import Sample
     from hbm_runtime_ros.msg import ImageInputInfo, ModelInfo
+
+    from demo_observer import Sample
 
 UPRIGHT = 0  # class of the orientation model
 ERROR = 2  # DiagnosticStatus.ERROR as a number

@@ -13,11 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rcl_interfaces.srv import SetParameters
-from rclpy.node import Node
-from rclpy.parameter import Parameter
-from sensor_msgs.msg import Image
-
 from hbm_runtime_ros.msg import (
     ModelInfo,
     ModelInfoList,
@@ -25,8 +20,13 @@ from hbm_runtime_ros.msg import (
     StatisticsList,
     TensorList,
 )
-from hbm_runtime_ros.recent_images import RecentImages
+from rcl_interfaces.srv import SetParameters
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
+
 from hbm_runtime_ros.ros import qos
+from recent_images import RecentImages
 
 if TYPE_CHECKING:
     from rclpy.task import Future

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
+from hbm_runtime_ros.msg import ModelStatistics, StageLatency
 from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from hbm_runtime_ros.msg import ModelStatistics, StageLatency
-
 if TYPE_CHECKING:
-    from hbm_runtime_ros.demo_observer import ModelRecord
+    from demo_observer import ModelRecord
 
 STAGES = (
     StageLatency.WAIT,

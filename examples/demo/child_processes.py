@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Child processes that end when told to, with all that they started. Knows no ROS."""
+"""Child processes that end on request, with all that they started. Knows no ROS."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class _Child:
 class ChildProcesses:
     """Children, each the leader of a session of its own, so that its whole family can be ended.
 
-    Being in other sessions, they do not get the terminal's Ctrl-C: whoever owns this object does,
-    and calls :meth:`stop`.
+    Being in other sessions, they do not get the terminal's Ctrl-C: this process does, and then
+    calls :meth:`stop`.
     """
 
     def __init__(self) -> None:
@@ -143,7 +143,10 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 
 def _family(process: subprocess.Popen[bytes]) -> list[int]:
-    """Processes of the child's session that are alive."""
+    """Processes of the child's session that are alive.
+
+    psutil finds children by their parents, and loses those whose parent has ended.
+    """
     process.poll()  # reaps the leader
     alive = []
     for entry in Path("/proc").iterdir():

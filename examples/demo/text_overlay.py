@@ -14,11 +14,13 @@ It shows all that a consumer of `~/<model>/tensors` does:
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from hbm_runtime_ros.msg import InputImage, TensorList
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
@@ -30,13 +32,12 @@ from hbm_runtime_ros.messages.conversions import (
     tensors_to_numpy,
     transform_from_msg,
 )
-from hbm_runtime_ros.msg import InputImage, TensorList
 from hbm_runtime_ros.parameters.declared import declare
 from hbm_runtime_ros.parameters.spec import ParameterSpec
-from hbm_runtime_ros.recent_images import RecentImages
 from hbm_runtime_ros.ros import qos
 from hbm_runtime_ros.ros.run_node import run_node
-from hbm_runtime_ros.text_detection import DetectionOptions, TextBox, find_text_boxes
+from recent_images import RecentImages
+from text_detection import DetectionOptions, TextBox, find_text_boxes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -187,7 +188,7 @@ def _overlay_message(image: Image, overlay: NDArray[np.uint8]) -> Image:
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the overlay until it is told to stop.
+    """Run the overlay until a signal comes.
 
     Args:
         args: Command line with ROS arguments; None for the process's own.
@@ -196,3 +197,7 @@ def main(args: Sequence[str] | None = None) -> int:
         Exit code.
     """
     return run_node("text_overlay", TextOverlay, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
