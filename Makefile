@@ -5,7 +5,8 @@ SHELL := bash
 FUZZ_SECONDS ?= 600
 FUZZ_IMAGES ?= 1000000
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-pythons sanitize fuzz lint bench soak soak-tsan clean
+.PHONY: help setup lock build demo test test-newest test-pythons sanitize fuzz lint bench soak \
+  soak-tsan clean
 
 help: ## Show this text
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,6 +15,9 @@ help: ## Show this text
 
 setup: ## Make or update .venv
 	@python=$$(scripts/find_python.sh "$(PYTHON)") && "$$python" scripts/setup_environment.py
+
+lock: setup ## Renew requirements/lock/, the versions that are installed; ARGS=--check says if it is up to date
+	@.venv/bin/python scripts/lock.py $(ARGS)
 
 build: setup ## Build into build/ and install/ with colcon
 	@scripts/build.sh
@@ -24,8 +28,13 @@ demo: build ## Two real models on one simulated camera: a table and build/demo/o
 test: build ## Run all tests; the last lines are the skipped ones with reasons and the sums
 	@source scripts/environment.sh && python scripts/run_tests.py
 
-test-pythons: ## Build, install and test the wheel without ROS on Python 3.10 to 3.13 and on the boards' floor
-	@python=$$(scripts/find_python.sh "$(PYTHON)") && "$$python" scripts/test_pythons.py
+test-newest: ## Run all tests with the newest versions that requirements/ allows; the next make goes back to the lock
+	@python=$$(scripts/find_python.sh "$(PYTHON)") && "$$python" scripts/setup_environment.py --newest
+	@scripts/build.sh
+	@source scripts/environment.sh && python scripts/run_tests.py
+
+test-pythons: ## Build, install and test the wheel without ROS on Python 3.10 to 3.13 and on the boards' floor; ARGS="--newest 3.12"
+	@python=$$(scripts/find_python.sh "$(PYTHON)") && "$$python" scripts/test_pythons.py $(ARGS)
 
 sanitize: build ## Run the C and C++ tests and fuzzed images with ASan and UBSan, the former with TSan, too
 	@source scripts/environment.sh underlay && python scripts/sanitize.py
@@ -50,5 +59,6 @@ soak: build ## 100 000 random operations from nine threads: nothing hangs, nothi
 soak-tsan: setup ## A shorter soak under ThreadSanitizer; ARGS as for soak
 	@source scripts/environment.sh underlay && bash test/soak/under_tsan.sh $(ARGS)
 
-clean: ## Remove all that was built (.venv stays)
-	rm -rf build install log dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean: ## Remove all that was made (.venv stays)
+	rm -rf build install log dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .cache .hypothesis .coverage* compile_commands.json
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the Pythons of this machine by their version."""
+"""Finds the Pythons of this machine by their version; prints the one of the version given.
+
+The package findpython does this, too, but what is tested without `make setup` has no packages.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,3 +55,10 @@ def _candidates(version: str) -> Iterator[Path]:
     uv = Path.home() / ".local" / "share" / "uv" / "python"
     yield from sorted(pyenv.glob(f"versions/{version}*/bin/python{version}"), reverse=True)
     yield from sorted(uv.glob(f"cpython-{version}*/bin/python{version}"), reverse=True)
+
+
+if __name__ == "__main__":
+    interpreter, reason = find_python(sys.argv[1])
+    if interpreter is None:
+        sys.exit(f"Python {sys.argv[1]}: {reason}")
+    print(interpreter)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs all tests with colcon and judges results, colcon's own verdict and what is left behind."""
+"""Runs all tests with colcon and judges results, colcon's own verdict and what is left behind.
+
+colcon and ctest run the session; neither names skipped tests with reasons or what is left behind.
+"""
 
 from __future__ import annotations
 
