@@ -102,7 +102,9 @@ def test_it_subscribes_only_while_somebody_looks(
     )
     observer.spin(1.0)
     assert camera.get_subscription_count() == tensors.get_subscription_count() == 0
-    viewer = observer.node.create_subscription(Image, "/text_overlay/overlay", print, OVERLAY_QOS)
+    viewer = observer.node.create_subscription(
+        Image, "/text_overlay/overlay", lambda _: None, OVERLAY_QOS
+    )
     observer.until(
         lambda: camera.get_subscription_count() and tensors.get_subscription_count(),
         f"the overlay's subscriptions; its log:\n{overlay.log}",
