@@ -34,11 +34,11 @@ from hbm_runtime_ros.models.served_models import ModelTable
 from hbm_runtime_ros.msg import ModelInfoList, StatisticsList
 from hbm_runtime_ros.node.services import Services
 from hbm_runtime_ros.node.subscriptions import ImageTopics
-from hbm_runtime_ros.parameters.declared import DeclaredParameters
 from hbm_runtime_ros.parameters.reading import ConfigurationError, Problem
 from hbm_runtime_ros.parameters.settings import DiagnosticsSettings, ModelSettings, NodeSettings
 from hbm_runtime_ros.pipeline.counters import InputCounters, ModelCounters
 from hbm_runtime_ros.ros import qos
+from hbm_runtime_ros.ros.declared import DeclaredParameters
 from hbm_runtime_ros.ros.log_bridge import ROOT, forward_runtime_log
 from hbm_runtime_ros.ros.log_throttle import Throttle
 from hbm_runtime_ros.ros.node_clock import NodeClock

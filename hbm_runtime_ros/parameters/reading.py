@@ -9,19 +9,17 @@ model's value.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
-from hbm_runtime.image.settings import FitSettings, NormalizeSettings
+from hbm_runtime_ros.parameters.checks import is_token, without_empty
+from hbm_runtime_ros.parameters.rows import read
 from hbm_runtime_ros.parameters.settings import (
-    DiagnosticsSettings,
+    MAX_IMAGES,
+    MAX_MODELS,
     ImageSettings,
-    LiveSettings,
     ModelSettings,
     NodeSettings,
-    QosSettings,
-    SyncSettings,
 )
 from hbm_runtime_ros.parameters.spec import (
     ConfigurationError,
@@ -33,13 +31,9 @@ from hbm_runtime_ros.parameters.spec import (
 )
 from hbm_runtime_ros.parameters.table import (
     IMAGE_PARAMETERS,
-    MAX_IMAGES,
-    MAX_MODELS,
     MODEL_PARAMETERS,
     NODE_PARAMETERS,
     is_own_of_ros,
-    is_token,
-    without_empty,
 )
 
 __all__ = [
@@ -59,8 +53,6 @@ _OF_IMAGE = {spec.name: spec for spec in IMAGE_PARAMETERS}
 _BELOW_MODEL = {**_OF_MODEL, **_OF_IMAGE}
 _MOST_SUGGESTIONS = 20  # for more unknown keys no nearest names are looked for
 _LONGEST_SUGGESTED = 128  # characters
-
-T = TypeVar("T")
 
 
 def names_of_models(values: Mapping[str, Any]) -> list[str]:
@@ -136,62 +128,34 @@ def settings(values: Mapping[str, Any]) -> NodeSettings:
     problems = check(values)
     if problems:
         raise ConfigurationError(problems)
-    read = _Reader(values, "")
-    return NodeSettings(
-        models=tuple(_model(values, name) for name in names_of_models(values)),
-        autostart=read("autostart"),
-        library=read("library"),
-        max_image_bytes=read("max_image_bytes"),
-        diagnostics=read.all_of(DiagnosticsSettings, "diagnostics."),
-    )
+    value = _valued(values)
+    models = tuple(_model(values, value, name) for name in names_of_models(values))
+    return read(NodeSettings, value, models=models)
 
 
-class _Reader:
-    """Reads values below a prefix, as settings hold them."""
-
-    def __init__(self, values: Mapping[str, Any], prefix: str) -> None:
-        self._values = values
-        self._prefix = prefix
-
-    def __call__(self, name: str) -> Any:
-        value = value_of(self._values, self._prefix + name)
-        if isinstance(value, (bool, int, float, str)):
-            return value
-        return tuple(without_empty(value))
-
-    def all_of(self, kind: type[T], prefix: str = "") -> T:
-        """A dataclass whose attributes are named like parameters."""
-        names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # a dataclass
-        return kind(**{name: self(prefix + name) for name in names})
-
-
-def _model(values: Mapping[str, Any], name: str) -> ModelSettings:
-    read = _Reader(values, f"{name}.")
-    images = names_of_images(values, name)
-    return ModelSettings(
+def _model(values: Mapping[str, Any], value: Callable[[str], Any], name: str) -> ModelSettings:
+    images = {image: f"{name}.{image}." for image in names_of_images(values, name)}
+    return read(
+        ModelSettings,
+        value,
+        f"{name}.",
         name=name,
-        file=read("file"),
-        model_name=read("model_name"),
-        device_id=read("device_id"),
-        images=tuple(_image(values, name, image) for image in images or [""]),
-        sync=read.all_of(SyncSettings, "sync."),
-        tensors_qos=read.all_of(QosSettings, "tensors_qos."),
-        live=read.all_of(LiveSettings),
+        images=tuple(
+            read(ImageSettings, value, prefix, name=image)
+            for image, prefix in (images or {"": f"{name}."}).items()
+        ),
     )
 
 
-def _image(values: Mapping[str, Any], model: str, image: str) -> ImageSettings:
-    read = _Reader(values, f"{model}.{image}." if image else f"{model}.")
-    return ImageSettings(
-        name=image,
-        topic=read("image_topic"),
-        transport=read("image_transport"),
-        encodings=read("encodings"),
-        tensors=read("tensors"),
-        fit=read.all_of(FitSettings),
-        normalize=read.all_of(NormalizeSettings),
-        qos=read.all_of(QosSettings, "image_qos."),
-    )
+def _valued(values: Mapping[str, Any]) -> Callable[[str], Any]:
+    """Make what returns the value of a known parameter as settings hold it."""
+
+    def value(key: str) -> Any:
+        found = value_of(values, key)
+        is_list = not isinstance(found, (bool, int, float, str))
+        return tuple(without_empty(found)) if is_list else found
+
+    return value
 
 
 # -- what does not go together ---------------------------------------------------------------------

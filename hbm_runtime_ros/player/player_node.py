@@ -15,12 +15,12 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from hbm_runtime.image import ImageError, bgr_resize, bgr_to_nv12
 from hbm_runtime_ros.messages.conversions import bytes_to_field, time_msg
-from hbm_runtime_ros.parameters.declared import declare
 from hbm_runtime_ros.parameters.spec import ConfigurationError, ParameterSpec, not_empty
 from hbm_runtime_ros.player.bag import SUFFIX, Bag
 from hbm_runtime_ros.player.pace import Pace, ResultGate
 from hbm_runtime_ros.player.pictures import ImageSourceError, open_source
 from hbm_runtime_ros.ros import qos
+from hbm_runtime_ros.ros.declared import declare
 from hbm_runtime_ros.ros.run_node import Finished, run_node
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from hbm_runtime_ros.parameters.declared import DeclaredParameters
 from hbm_runtime_ros.parameters.settings import NodeSettings
 from hbm_runtime_ros.parameters.spec import ConfigurationError
 from hbm_runtime_ros.parameters.table import IMAGE_PARAMETERS, MODEL_PARAMETERS, NODE_PARAMETERS
+from hbm_runtime_ros.ros.declared import DeclaredParameters
 
 Values = dict[str, Any]
 ONE = {"models": ["a"], "a.file": "a.hbm"}
@@ -123,12 +123,6 @@ def test_an_image_has_its_models_value_unless_it_has_its_own(make: Callable) -> 
     left, right = configured.parameters.read().models[0].images
     assert (left.fit.pad_value, right.fit.pad_value) == (9, 4)
     assert configured.value("a.left.pad_value") == 9
-
-
-def test_the_node_knows_autostart_before_anything_is_checked(make: Callable) -> None:
-    assert make({}).parameters.autostart is True
-    assert make({"autostart": False, "nonsense": 1}).parameters.autostart is False
-    assert make({"autostart": "no"}).parameters.autostart is True  # read() refuses it
 
 
 def test_values_of_ros_itself_are_left_alone(make: Callable) -> None:

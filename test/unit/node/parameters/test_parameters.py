@@ -7,14 +7,14 @@ import array
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 pytest.importorskip("hbm_runtime_ros", reason="needs the ROS package hbm_runtime_ros to be built")
 
-from hbm_runtime_ros.parameters import table
-from hbm_runtime_ros.parameters.settings import LiveSettings
+from hbm_runtime_ros.parameters import checks, table
+from hbm_runtime_ros.parameters.settings import LiveSettings, QosProfileName
 from hbm_runtime_ros.parameters.spec import ParameterSpec, ParameterType, type_of
 
 OF_NODE, OF_MODEL, OF_IMAGE = (
@@ -186,12 +186,12 @@ def test_every_number_and_every_list_is_bounded(table: dict[str, ParameterSpec])
 
 def test_profiles_and_encodings_are_those_that_the_node_has() -> None:
     qos = pytest.importorskip("hbm_runtime_ros.ros.qos", reason="needs ROS 2 (rclpy)")
-    assert set(table.QOS_PROFILES) == set(qos.PROFILES)
+    assert set(get_args(QosProfileName)) == set(qos.PROFILES)
 
     from hbm_runtime.image import encodings
 
-    assert set(encodings.KNOWN) <= set(table.ENCODINGS)
-    assert set(encodings.COMPRESSED) <= set(table.COMPRESSED_ENCODINGS)
+    assert set(encodings.KNOWN) <= set(checks.ENCODINGS)
+    assert set(encodings.COMPRESSED) <= set(checks.COMPRESSED_ENCODINGS)
 
 
 # -- nodes without a life cycle --------------------------------------------------------------------
@@ -253,8 +253,8 @@ def test_a_simple_node_hears_of_all_its_wrong_values_at_once(ros: Any) -> None:
     from rclpy.node import Node
     from rclpy.parameter import Parameter
 
-    from hbm_runtime_ros.parameters.declared import declare
     from hbm_runtime_ros.parameters.spec import ConfigurationError
+    from hbm_runtime_ros.ros.declared import declare
 
     table = [
         ParameterSpec("numbers", [0], "Numbers."),
@@ -275,7 +275,7 @@ def test_a_simple_nodes_values_are_plain_and_final(ros: Any) -> None:
     from rclpy.node import Node
     from rclpy.parameter import Parameter
 
-    from hbm_runtime_ros.parameters.declared import declare
+    from hbm_runtime_ros.ros.declared import declare
 
     overrides = [Parameter("numbers", value=[1, 2])]
     node = Node("simple", context=ros, parameter_overrides=overrides)

@@ -83,12 +83,6 @@ class DeclaredParameters:
         if add_post is not None:
             add_post(self._after_set)
 
-    @property
-    def autostart(self) -> bool:
-        """The parameter of this name; its default if it is not a bool, which `read` refuses."""
-        value = self._node.get_parameter("autostart").value
-        return value if isinstance(value, bool) else True
-
     def read(self) -> NodeSettings:
         """Declare what is missing, check everything and make settings of it.
 
