@@ -19,6 +19,10 @@ ROOT = Path(__file__).resolve().parent
 # Builds happen outside of the source tree, where build/ is colcon's; gone when this process ends.
 SCRATCH = tempfile.TemporaryDirectory(prefix="hbm-runtime-")
 
+# What `hbm check` needs of the ROS package. The package itself, its __init__.py, is not among them:
+# so Python prefers an installed ROS package, whole, wherever that is on the path (PEP 420).
+CHECKING = ["hbm_runtime_ros.check", "hbm_runtime_ros.parameters"]
+
 
 class CMakeBuild(build_ext):
     """Runs CMake on src/ and installs its results into the package."""
@@ -62,7 +66,7 @@ setup(
     author="The hbm_runtime maintainers",
     author_email="maintainers@hbm-runtime.org",
     python_requires=">=3.10",
-    packages=find_packages(include=["hbm_runtime", "hbm_runtime.*"]),
+    packages=[*find_packages(include=["hbm_runtime", "hbm_runtime.*"]), *CHECKING],
     package_data={"hbm_runtime": ["py.typed", "*.pyi", "schema/*.json"]},
     # Named so that the wheel gets this machine's tag; CMake knows the sources.
     ext_modules=[Extension("hbm_runtime._core", sources=[])],
@@ -70,10 +74,10 @@ setup(
     options={"build": {"build_base": SCRATCH.name}, "egg_info": {"egg_base": SCRATCH.name}},
     install_requires=["numpy>=1.21"],
     extras_require={
+        "check": ["pyyaml>=5.4"],
         "image": ["opencv-python-headless<5"],
         "simulator": ["onnxruntime>=1.20,<1.29"],
         "tools": ["onnx>=1.16,<2", "rich>=13"],
     },
-    entry_points={"console_scripts": ["hbm=hbm_runtime.tools.cli:main"]},
     zip_safe=False,
 )

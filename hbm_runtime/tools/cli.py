@@ -8,15 +8,22 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
-from typing import NoReturn
+from importlib.metadata import PackageNotFoundError, entry_points, version
+from typing import Any, NoReturn
 
 from hbm_runtime.model_file import ModelFileError
-from hbm_runtime.tools import check, inspect, pack, sim
+from hbm_runtime.tools import inspect, pack, sim
 from hbm_runtime.tools.errors import ToolError
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130  # as a shell reports SIGINT
+# Entry points of functions that add a command to argparse's subparsers, by the command's name.
+COMMANDS = "hbm_runtime.commands"
+# Commands that come from elsewhere, and what to do where they are missing.
+_REMEDIES = {
+    "check": "pip install 'hbm-runtime[check]', or build the ROS package hbm_runtime_ros with "
+    "colcon and source its setup.bash",
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -64,9 +71,32 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     pack.add_command(commands)
     inspect.add_command(commands)
-    check.add_command(commands)
+    _add_from_elsewhere(commands)
     sim.add_command(commands)
     return parser
+
+
+def _add_from_elsewhere(commands: Any) -> None:
+    """Add the commands that other packages offer; those that are missing say how to get them."""
+    remedies = dict(_REMEDIES)
+    for entry in entry_points(group=COMMANDS):
+        try:
+            add_command = entry.load()
+        except ImportError:  # the others shall work all the same
+            continue
+        add_command(commands)
+        remedies.pop(entry.name, None)
+    for name, remedy in remedies.items():
+        # no option has a NUL: all arguments are taken, whatever they are
+        absent = commands.add_parser(
+            name, help="(not installed)", prefix_chars="\0", add_help=False
+        )
+        absent.add_argument("arguments", nargs="*")
+        absent.set_defaults(run=_refuse, text=f"`hbm {name}` is not installed here: {remedy}")
+
+
+def _refuse(arguments: argparse.Namespace) -> NoReturn:
+    raise ToolError(arguments.text)
 
 
 def _version() -> str:

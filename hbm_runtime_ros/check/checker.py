@@ -19,26 +19,13 @@ from hbm_runtime import QuantParams, hbDNNQuantiType, model_file
 from hbm_runtime.image.preprocessing import InputSpec, UnsupportedInputsError, make_preprocessor
 from hbm_runtime.model_file import DATA_TYPE_NAMES, ModelFile, ModelFileError, ModelSpec
 from hbm_runtime_ros.check import yaml_file
+from hbm_runtime_ros.check.chips import CHIPS, Chip
 from hbm_runtime_ros.check.yaml_file import ConfigFileError, ParameterFile, Section
 from hbm_runtime_ros.parameters.reading import check, settings
 from hbm_runtime_ros.parameters.settings import ImageSettings, ModelSettings
 from hbm_runtime_ros.parameters.spec import Problem, shown
 
 NODE = "inference_node"
-
-
-class Chip(NamedTuple):
-    """What is checked against: its name, its march in model files, its cores."""
-
-    name: str
-    march: str
-    cores: int
-
-
-CHIPS = {
-    chip.name: chip
-    for chip in (Chip("S100", "nash-e", 1), Chip("S100P", "nash-m", 1), Chip("S600", "nash-p", 4))
-}
 
 
 class UnclearSectionError(ValueError):

@@ -76,9 +76,7 @@ class QosSettings:
         "", "History of {topic}; empty for the profile's."
     )
     depth: int = row(
-        0,
-        "Messages that the middleware keeps of {topic}; 0 for the profile's.",
-        bounds=(0, 1000),
+        0, "Messages that the middleware keeps of {topic}; 0 for the profile's.", bounds=(0, 1000)
     )
     deadline: float = row(
         0.0,
@@ -133,7 +131,7 @@ PICTURE_FACTS: Mapping[str, Facts] = {
     "resize": dict(
         description="How an image is fitted into the model's input: stretch fills it, letterbox "
         "keeps the aspect ratio and pads, center_crop keeps it and cuts, roi takes a part of the "
-        "image.",
+        "image."
     ),
     "roi": dict(
         description="Left, top, width and height in pixels of the image, with resize roi only.",
@@ -148,7 +146,7 @@ PICTURE_FACTS: Mapping[str, Facts] = {
     ),
     "color_range": dict(
         description="Range of YUV where RGB is converted to it or from it; NV12 into an NV12 "
-        "model is not converted.",
+        "model is not converted."
     ),
     "color_matrix": dict(description="Matrix of that conversion."),
     "mean": dict(
@@ -221,9 +219,7 @@ class LiveSettings:
         bounds=(0, 3600),
     )
     max_rate: float = row(
-        0.0,
-        "Images per second that are taken, evenly spaced; 0.0 for no limit.",
-        bounds=(0, 10000),
+        0.0, "Images per second that are taken, evenly spaced; 0.0 for no limit.", bounds=(0, 10000)
     )
     queue_policy: QueuePolicy = row(
         "latest",
@@ -244,8 +240,7 @@ class LiveSettings:
         bounds=(0, 3600),
     )
     lazy: bool = row(
-        False,
-        "No subscription and no inference while nobody subscribes to the model's tensors.",
+        False, "No subscription and no inference while nobody subscribes to the model's tensors."
     )
     stall_timeout: float = row(
         10.0,

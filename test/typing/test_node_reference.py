@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("hbm_runtime_ros", reason="needs the ROS package hbm_runtime_ros to be built")
+pytest.importorskip(
+    "hbm_runtime_ros.node", reason="needs the ROS package hbm_runtime_ros to be built"
+)
 
 from hbm_runtime_ros.node.interface import INTERFACES
 from hbm_runtime_ros.parameters.table import IMAGE_PARAMETERS, MODEL_PARAMETERS, NODE_PARAMETERS

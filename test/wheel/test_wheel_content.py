@@ -67,15 +67,29 @@ def test_it_holds_every_package(files: set[str], file: str) -> None:
     assert f"hbm_runtime/{file}" in files
 
 
-def test_it_holds_nothing_of_ros_and_no_sources(files: set[str]) -> None:
+def test_it_holds_what_checks_configurations_without_ros(files: set[str]) -> None:
+    parts = {file for file in files if file.startswith("hbm_runtime_ros/")}
+    assert {
+        f"hbm_runtime_ros/{part}" for part in ("check/command.py", "parameters/table.py")
+    } <= parts
+    # without the package itself: an installed ROS package is preferred then, wherever it is
+    assert "hbm_runtime_ros/__init__.py" not in parts
+
+
+def test_it_holds_nothing_else_of_ros_and_no_sources(files: set[str]) -> None:
+    checking = ("hbm_runtime_ros/check/", "hbm_runtime_ros/parameters/")
     others = {
         file
         for file in files
-        if not file.startswith(("hbm_runtime/", "hbm_runtime-"))
+        if not file.startswith(("hbm_runtime/", "hbm_runtime-", *checking))
         and PurePosixPath(file).name != "hbm"
     }
     assert others == set()
     endings = {PurePosixPath(file).suffix for file in files if file.startswith("hbm_runtime/")}
+    assert {PurePosixPath(file).suffix for file in files if file.startswith(checking)} <= {
+        ".py",
+        ".pyc",
+    }
     assert endings <= {
         *(".json", ".py", ".pyi", ".pyc", ".typed", ".so"),
         *(".h", ".pc", ".cmake"),
@@ -86,6 +100,7 @@ def test_it_needs_numpy_and_offers_the_rest(distribution: importlib.metadata.Dis
     needed = [text for text in distribution.requires or () if "extra" not in text]
     assert [text.partition(">")[0] for text in needed] == ["numpy"]
     assert set(distribution.metadata.get_all("Provides-Extra") or ()) == {
+        "check",
         "image",
         "simulator",
         "tools",
@@ -93,7 +108,7 @@ def test_it_needs_numpy_and_offers_the_rest(distribution: importlib.metadata.Dis
 
 
 def test_it_brings_the_command_line(distribution: importlib.metadata.Distribution) -> None:
-    commands = [entry for entry in distribution.entry_points if entry.group == "console_scripts"]
-    assert [(entry.name, entry.value) for entry in commands] == [
-        ("hbm", "hbm_runtime.tools.cli:main")
-    ]
+    assert {(entry.group, entry.name, entry.value) for entry in distribution.entry_points} == {
+        ("console_scripts", "hbm", "hbm_runtime.tools.cli:main"),
+        ("hbm_runtime.commands", "check", "hbm_runtime_ros.check.command:add_command"),
+    }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-for _extra in ("onnxruntime", "onnx", "cv2", "rich", "rclpy"):
+for _extra in ("onnxruntime", "onnx", "cv2", "rich", "yaml", "rclpy"):
     if importlib.util.find_spec(_extra) is not None:
         pytest.skip(f"shows what is without {_extra}, which is here", allow_module_level=True)
 
@@ -70,6 +70,7 @@ def test_resizing_says_that_opencv_is_missing() -> None:
     [
         (["--help"], 0, "COMMAND"),
         (["pack", "model.onnx", "-o", "model.hbm"], 2, "hbm-runtime[tools]"),
+        (["check", "config.yaml"], 2, "hbm-runtime[check]"),
     ],
 )
 def test_the_command_line_works_or_says_which_extra_it_needs(

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 pytest.importorskip("yaml", reason="needs PyYAML")
-pytest.importorskip("hbm_runtime_ros", reason="needs the ROS package hbm_runtime_ros to be built")
 pytest.importorskip("onnx", reason="needs onnx: pip install 'hbm-runtime[tools]'")
 
 import tiny_models
@@ -297,17 +296,27 @@ def test_a_missing_file_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> None
     assert "missing.yaml: does not exist" in capsys.readouterr().err
 
 
-def test_without_the_ros_package_it_says_what_to_build(
+@pytest.mark.parametrize("arguments", [["config.yaml"], ["--soc", "S100", "a", "b"], ["--help"]])
+def test_where_it_is_not_installed_it_says_what_to_do(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "entry_points", lambda **_: [])
+    assert cli.main(["check", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert "pip install 'hbm-runtime[check]'" in said and "ROS package hbm_runtime_ros" in said
+    assert said.count("\n") == 1
+
+
+def test_without_pyyaml_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import importlib
+    import sys
 
-    def refuse(name: str) -> Any:
-        raise ModuleNotFoundError(f"No module named {name!r}", name="hbm_runtime_ros")
-
-    monkeypatch.setattr(importlib, "import_module", refuse)
+    for name in [name for name in sys.modules if name.startswith("hbm_runtime_ros.check")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "yaml", None)
     assert cli.main(["check", "config.yaml"]) == 2
-    assert "needs the ROS package hbm_runtime_ros" in capsys.readouterr().err
+    assert "needs PyYAML: pip install 'hbm-runtime[check]'" in capsys.readouterr().err
 
 
 def test_it_needs_no_ros_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

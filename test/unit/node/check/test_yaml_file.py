@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 pytest.importorskip("yaml", reason="needs PyYAML")
-pytest.importorskip("hbm_runtime_ros", reason="needs the ROS package hbm_runtime_ros to be built")
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -13,7 +13,6 @@ import pytest
 
 jsonschema = pytest.importorskip("jsonschema", reason="needs jsonschema")
 yaml = pytest.importorskip("yaml", reason="needs PyYAML")
-pytest.importorskip("hbm_runtime_ros", reason="needs the ROS package hbm_runtime_ros to be built")
 
 from hbm_runtime_ros.parameters.spec import ELEMENT_TYPES, ParameterSpec, ParameterType
 from hbm_runtime_ros.parameters.table import IMAGE_PARAMETERS, MODEL_PARAMETERS, NODE_PARAMETERS

@@ -11,8 +11,6 @@ from typing import Any, get_args
 
 import pytest
 
-pytest.importorskip("hbm_runtime_ros", reason="needs the ROS package hbm_runtime_ros to be built")
-
 from hbm_runtime_ros.parameters import checks, table
 from hbm_runtime_ros.parameters.settings import LiveSettings, QosProfileName
 from hbm_runtime_ros.parameters.spec import ParameterSpec, ParameterType, type_of

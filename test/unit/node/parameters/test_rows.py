@@ -9,8 +9,6 @@ from typing import Any, Literal
 
 import pytest
 
-pytest.importorskip("hbm_runtime_ros", reason="needs the ROS package hbm_runtime_ros to be built")
-
 from hbm_runtime_ros.parameters import rows as module
 from hbm_runtime_ros.parameters.rows import group, read, row, rows
 

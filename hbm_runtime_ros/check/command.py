@@ -4,18 +4,21 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from typing import Any
 
 from hbm_runtime.tools.errors import ToolError
+from hbm_runtime_ros.check.chips import CHIPS
 
 EXIT_PROBLEMS = 1
-_PACKAGE = "hbm_runtime_ros"
 
 
 def add_command(commands: Any) -> None:
-    """Add `check` to the subcommands of `hbm`."""
+    """Add `check` to the subcommands of `hbm`, which finds this function by its entry point.
+
+    Args:
+        commands: What `ArgumentParser.add_subparsers` returned.
+    """
     parser: argparse.ArgumentParser = commands.add_parser(
         "check",
         help="check a configuration file of inference_node",
@@ -45,7 +48,7 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument(
         "--soc",
-        choices=("S100", "S100P", "S600"),
+        choices=tuple(CHIPS),
         help="chip that the models shall run on; else the one that the model files name",
     )
     parser.set_defaults(run=run)
@@ -58,22 +61,25 @@ def run(arguments: argparse.Namespace) -> int:
         0, or 1 if there are problems.
 
     Raises:
-        ToolError: the file cannot be read, has no clear section for the node, or the ROS package is
-            not installed.
+        ToolError: the file cannot be read or has no clear section for the node, or PyYAML is not
+            installed.
     """
-    config_check = _module("check.checker")
-    config_file = _module("check.yaml_file")
+    try:
+        from hbm_runtime_ros.check import checker, yaml_file
+    except ModuleNotFoundError as error:
+        if error.name != "yaml":
+            raise
+        raise ToolError("this command needs PyYAML: pip install 'hbm-runtime[check]'") from None
     name = arguments.file
     try:
-        overrides = dict(_override(config_file, text) for text in arguments.param)
-        report = config_check.check_file(
+        report = checker.check_file(
             name,
             arguments.node,
-            overrides,
+            dict(_override(yaml_file, text) for text in arguments.param),
             with_models=not arguments.no_models,
-            chip=config_check.CHIPS[arguments.soc] if arguments.soc else None,
+            chip=CHIPS[arguments.soc] if arguments.soc else None,
         )
-    except (config_check.UnclearSectionError, config_file.ConfigFileError) as error:
+    except (checker.UnclearSectionError, yaml_file.ConfigFileError) as error:
         raise ToolError(f"{name}: {error}") from None
     for line, key, text in report.findings:
         where = f"{name}:{line}" if line else name
@@ -92,27 +98,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _module(name: str) -> Any:
-    """A module of the ROS package, whose part this check is; the runtime does not need it."""
-    try:
-        return importlib.import_module(f"{_PACKAGE}.{name}")
-    except ModuleNotFoundError as error:
-        if error.name == "yaml":
-            raise ToolError("this command needs PyYAML: pip install pyyaml") from None
-        if error.name not in (_PACKAGE, f"{_PACKAGE}.{name}"):
-            raise
-        raise ToolError(
-            f"this command needs the ROS package {_PACKAGE}, which knows the parameters: build it "
-            "with colcon and source its setup.bash"
-        ) from None
-
-
-def _override(config_file: Any, text: str) -> tuple[str, Any]:
+def _override(yaml_file: Any, text: str) -> tuple[str, Any]:
     """The key and the value of a KEY:=VALUE, read as a parameter file's."""
     key, separator, value = text.partition(":=")
     if not separator or not key:
         raise ToolError(f"--param must be KEY:=VALUE, got {text!r}")
     try:
-        return key, config_file.parse_value(value)
-    except config_file.ConfigFileError as error:
+        return key, yaml_file.parse_value(value)
+    except yaml_file.ConfigFileError as error:
         raise ToolError(f"--param {text!r}: the value {error.text}") from None
