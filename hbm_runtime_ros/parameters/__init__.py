@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one table of parameters, and everything that is made of it."""
+"""Each parameter once, as a field of the settings, and what is made of it. Knows no ROS."""

@@ -9,20 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
+from hbm_runtime.image.encodings import COMPRESSED, KNOWN
+
 MAX_NAME = 64  # characters of a model's or an image's name
 
 _TOKEN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _TOPIC_PART = r"(?:[A-Za-z_{][A-Za-z0-9_{}]*)"
 _TOPIC = re.compile(rf"(?:~/|/)?{_TOPIC_PART}(?:/{_TOPIC_PART})*")
-# What the node reads itself, and what cv_bridge makes BGR of, by the names of sensor_msgs.
+# What is read without ROS, what cv_bridge makes BGR of, and formats of compressed images.
 ENCODINGS = (
-    *("nv12", "nv21", "yuyv", "uyvy", "yuv422_yuy2", "yuv422", "rgb8", "bgr8", "rgba8", "bgra8"),
-    *("mono8", "mono16", "rgb16", "bgr16", "rgba16", "bgra16"),
+    *KNOWN,
+    *("mono16", "rgb16", "bgr16", "rgba16", "bgra16"),
     *("bayer_rggb8", "bayer_bggr8", "bayer_gbrg8", "bayer_grbg8"),
     *("bayer_rggb16", "bayer_bggr16", "bayer_gbrg16", "bayer_grbg16"),
+    *COMPRESSED,
+    "jpg",
 )
-COMPRESSED_ENCODINGS = ("jpeg", "jpg", "png")
-ALL_ENCODINGS = ", ".join((*ENCODINGS, *COMPRESSED_ENCODINGS))
 
 
 def is_token(name: object) -> bool:
@@ -74,10 +76,9 @@ def check_topic(topic: str) -> str:
 
 def check_encodings(names: list[str]) -> str:
     """Encodings of images."""
-    known = (*ENCODINGS, *COMPRESSED_ENCODINGS)
-    if all(name in known for name in without_empty(names)):
+    if all(name in ENCODINGS for name in without_empty(names)):
         return ""
-    return f"must hold names of encodings ({ALL_ENCODINGS}), or be [''] for all"
+    return f"must hold names of encodings ({', '.join(ENCODINGS)}), or be [''] for all"
 
 
 def check_tensors(names: list[str]) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from hbm_runtime.image.settings import PictureSettings
 from hbm_runtime_ros.parameters.checks import (
-    ALL_ENCODINGS,
+    ENCODINGS,
     check_cores,
     check_encodings,
     check_names,
@@ -119,7 +119,7 @@ PICTURE_FACTS: Mapping[str, Facts] = {
         description="Encodings that are accepted; [''] for all that the node knows. Others are "
         "counted and dropped.",
         check=check_encodings,
-        constraint=f"of {ALL_ENCODINGS}",
+        constraint=f"of {', '.join(ENCODINGS)}",
     ),
     "tensors": dict(
         description="Input tensors of the model that the image feeds: luma and chroma, or one. "

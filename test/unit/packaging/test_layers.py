@@ -37,8 +37,6 @@ KNOWN = frozenset(
         "is below hbm_runtime/_loading",
         "hbm_runtime/quantization.py imports hbm_runtime/_calling/inputs.py upward: descriptions "
         "is below hbm_runtime/_calling",
-        "hbm_runtime/tools/check.py imports hbm_runtime_ros/__init__.py upward: hbm_runtime/tools"
-        " is below node package",
         "hbm_runtime_ros/telemetry/diagnostics_message.py imports "
         "hbm_runtime_ros/node/inference_node.py upward: hbm_runtime_ros/telemetry is below "
         "hbm_runtime_ros/node",
