@@ -7,23 +7,24 @@ vendor's compiler only by the vendor's libraries.
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from hbm_runtime import QuantParams, hbDNNQuantiType, model_file
-from hbm_runtime.image.preprocessing import InputSpec, UnsupportedInputsError, make_preprocessor
+from hbm_runtime.image.preprocessing import InputSpec
 from hbm_runtime.model_file import DATA_TYPE_NAMES, ModelFile, ModelFileError, ModelSpec
 from hbm_runtime_ros.check import yaml_file
 from hbm_runtime_ros.check.chips import CHIPS, Chip
 from hbm_runtime_ros.check.yaml_file import ConfigFileError, ParameterFile, Section
+from hbm_runtime_ros.parameters.model_fit import choose_model, preprocessor_of
 from hbm_runtime_ros.parameters.reading import check, settings
-from hbm_runtime_ros.parameters.settings import ImageSettings, ModelSettings
-from hbm_runtime_ros.parameters.spec import Problem, shown
+from hbm_runtime_ros.parameters.settings import ModelSettings
+from hbm_runtime_ros.parameters.spec import ConfigurationError, Problem, shown
+from hbm_runtime_ros.parameters.topics import topic_of
 
 NODE = "inference_node"
 
@@ -173,11 +174,10 @@ def _check_models(
                 text = f"must be the path of a model file: {content}"
                 problems.append(Problem(f"{model.name}.file", text))
             continue
-        check_one = _ModelCheck(model, content, chip)
-        if check_one.problems:
-            problems += check_one.problems
-        else:
-            report.models.append(check_one.summary)
+        found, summary = _check_model(model, content, chip)
+        problems += found
+        if not found:
+            report.models.append(summary)
     return problems
 
 
@@ -188,96 +188,57 @@ def _read(file: str) -> ModelFile | ModelFileError:
         return error
 
 
-class _ModelCheck:
-    """One model against its file: problems, or a line about it."""
+def _check_model(
+    model: ModelSettings, content: ModelFile, chip: Chip | None
+) -> tuple[list[Problem], str]:
+    """Compare a model with its file; returns problems, and a line about it if there are none."""
+    specs = {spec.name: spec for spec in content.models}
+    try:
+        spec = specs[choose_model(model, list(specs))]
+    except ConfigurationError as error:
+        return list(error.problems), ""
+    problems = list(_check_chip(model, spec, content.march, chip))
+    try:
+        images = preprocessor_of(model, spec.name, [_input(each) for each in spec.inputs]).images
+    except ConfigurationError as error:
+        return problems + list(error.problems), ""
+    sizes = [f"{each.name} {each.width}x{each.height}".strip() for each in images]
+    return problems, _summary(model, spec.name, sizes)
 
-    def __init__(self, model: ModelSettings, content: ModelFile, chip: Chip | None) -> None:
-        self.problems: list[Problem] = []
-        self.summary = ""
-        self._settings = model
-        self._content = content
-        spec = self._choose()
-        if spec is None:
-            return
-        self._check_cores(spec, self._chip(chip))
-        self._check_tensors(spec)
-        if not self.problems:
-            self._check_images(spec)
 
-    def _found(self, name: str, text: str) -> None:
-        key = f"{self._settings.name}.{name}" if name else self._settings.name
-        self.problems.append(Problem(key, text))
-
-    def _choose(self) -> ModelSpec | None:
-        wanted = self._settings.model_name
-        specs = {spec.name: spec for spec in self._content.models}
-        if wanted in specs:
-            return specs[wanted]
-        if not wanted and len(specs) == 1:
-            return self._content.models[0]
-        self._found(
-            "model_name",
-            f"must be one of {', '.join(specs)} (the models in {self._settings.file}), got "
-            f"{shown(wanted)}{_near(wanted, specs)}",
+def _check_chip(
+    model: ModelSettings, spec: ModelSpec, march: str, wanted: Chip | None
+) -> Iterator[Problem]:
+    """Compare march and cores with the wanted chip's, or with those of the file's own march."""
+    file, cores_key = f"{model.name}.file", f"{model.name}.bpu_cores"
+    if wanted is not None and march not in ("", wanted.march):
+        text = f"must be for the march {wanted.march} of the {wanted.name}, got {shown(march)}"
+        yield Problem(file, text)
+    chip = wanted or next((each for each in CHIPS.values() if each.march == march), None)
+    if chip is not None and spec.core_count > chip.cores:
+        yield Problem(
+            file,
+            f"must be a model for at most {chip.cores} cores, as the {chip.name} has, got "
+            f"{shown(spec.name)} for {spec.core_count}",
         )
-        return None
+    cores = model.live.bpu_cores
+    if cores == (-1,):
+        return
+    got = f"got {shown(cores)}"
+    if chip is not None and max(cores) >= chip.cores:
+        there = _list(range(chip.cores))
+        yield Problem(cores_key, f"must be cores of the {chip.name}, {there}, {got}")
+    elif spec.core_count > 1 and len(cores) != spec.core_count:
+        yield Problem(
+            cores_key,
+            f"must be [-1] or {spec.core_count} cores, which the model was compiled for, {got}",
+        )
 
-    def _chip(self, chip: Chip | None) -> Chip | None:
-        march = self._content.march
-        if chip is not None and march not in ("", chip.march):
-            self._found(
-                "file", f"must be for the march {chip.march} of the {chip.name}, got {shown(march)}"
-            )
-        return chip or next((each for each in CHIPS.values() if each.march == march), None)
 
-    def _check_cores(self, spec: ModelSpec, chip: Chip | None) -> None:
-        cores = self._settings.live.bpu_cores
-        got = f"got {shown(cores)}"
-        if chip is not None and spec.core_count > chip.cores:
-            self._found(
-                "file",
-                f"must be a model for at most {chip.cores} cores, as the {chip.name} has, got "
-                f"{shown(spec.name)} for {spec.core_count}",
-            )
-        if cores == (-1,):
-            return
-        if chip is not None and max(cores) >= chip.cores:
-            there = ", ".join(map(str, range(chip.cores)))
-            self._found("bpu_cores", f"must be cores of the {chip.name}, {there}, {got}")
-        elif spec.core_count > 1 and len(cores) != spec.core_count:
-            self._found(
-                "bpu_cores",
-                f"must be [-1] or {spec.core_count} cores, which the model was compiled for, {got}",
-            )
-
-    def _check_tensors(self, spec: ModelSpec) -> None:
-        names = [tensor.name for tensor in spec.inputs]
-        for image in self._settings.images:
-            for tensor in image.tensors:
-                if tensor not in names:
-                    self._found(
-                        f"{image.name}.tensors" if image.name else "tensors",
-                        f"must hold inputs of {spec.name}, some of {', '.join(names)}, got "
-                        f"{shown(tensor)}{_near(tensor, names)}",
-                    )
-
-    def _check_images(self, spec: ModelSpec) -> None:
-        inputs = [
-            InputSpec(
-                tensor.name,
-                tensor.shape,
-                DATA_TYPE_NAMES[tensor.data_type],
-                quantization_of(tensor),
-            )
-            for tensor in spec.inputs
-        ]
-        try:
-            images = make_preprocessor(inputs, self._settings.images).images
-        except UnsupportedInputsError as error:
-            self._found("", f"cannot feed {spec.name} of {self._settings.file}: {error}")
-            return
-        sizes = [f"{each.name} {each.width}x{each.height}".strip() for each in images]
-        self.summary = _summary(self._settings, spec.name, sizes)
+def _input(tensor: model_file.TensorSpec) -> InputSpec:
+    """What preprocessing needs to know of an input."""
+    type_name = DATA_TYPE_NAMES[tensor.data_type]
+    return InputSpec(tensor.name, tensor.shape, type_name, quantization_of(tensor))
 
 
 def quantization_of(tensor: model_file.TensorSpec) -> QuantParams | None:
@@ -294,7 +255,7 @@ def quantization_of(tensor: model_file.TensorSpec) -> QuantParams | None:
 
 def _summary(model: ModelSettings, what: str, sizes: Sequence[str]) -> str:
     images = [
-        f"{size} from {_topic(image)}".strip()
+        f"{size} from {topic_of(image)}".strip()
         for size, image in zip(sizes, model.images, strict=True)
     ]
     cores = model.live.bpu_cores
@@ -305,14 +266,5 @@ def _summary(model: ModelSettings, what: str, sizes: Sequence[str]) -> str:
     )
 
 
-def _topic(image: ImageSettings) -> str:
-    return f"{image.topic}/compressed" if image.transport == "compressed" else image.topic
-
-
 def _list(numbers: Iterable[int]) -> str:
     return ", ".join(map(str, numbers))
-
-
-def _near(name: str, names: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(names), 1)
-    return f"; did you mean {close[0]}?" if close else ""

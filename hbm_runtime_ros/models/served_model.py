@@ -13,15 +13,14 @@ from hbm_runtime import HB_HBMRuntime, HBMError
 from hbm_runtime.image.preprocessing import (
     ModelInputs,
     Preprocessor,
-    UnsupportedInputsError,
     input_specs,
-    make_preprocessor,
 )
 from hbm_runtime_ros.messages.conversions import array_to_tensor, time_msg, transform_to_msg
 from hbm_runtime_ros.messages.received_image import SharedImage
 from hbm_runtime_ros.models.model_file_runtime import LoadedFile
 from hbm_runtime_ros.models.model_info import Topics, model_info, set_live
 from hbm_runtime_ros.msg import InputImage, ModelInfo, TensorList
+from hbm_runtime_ros.parameters.model_fit import choose_model, preprocessor_of
 from hbm_runtime_ros.parameters.reading import ConfigurationError, Problem
 from hbm_runtime_ros.parameters.settings import LiveSettings, ModelSettings
 from hbm_runtime_ros.pipeline import drop_reasons
@@ -92,14 +91,8 @@ def load_model(
         ConfigurationError: If the settings do not fit the file or the chip.
     """
     runtime = file.runtime
-    name = _choose_model(runtime, settings)
-    inputs = input_specs(runtime, name)
-    try:
-        preprocessor = make_preprocessor(inputs, settings.images, shared)
-    except UnsupportedInputsError as error:
-        raise _configuration_error(
-            settings.name, f"model '{name}' of {settings.file} cannot be fed with images: {error}"
-        ) from error
+    name = choose_model(settings, runtime.model_names)
+    preprocessor = preprocessor_of(settings, name, input_specs(runtime, name), shared)
     problems = scheduling_problems(runtime, name, settings)
     if problems:
         raise ConfigurationError(problems)
@@ -368,23 +361,6 @@ class ServedModel:
             self._node.get_logger().warning(line)
         else:
             self._node.get_logger().error(line)
-
-
-def _choose_model(runtime: HB_HBMRuntime, settings: ModelSettings) -> str:
-    names = list(runtime.model_names)
-    if settings.model_name in names:
-        return settings.model_name
-    if not settings.model_name and len(names) == 1:
-        return names[0]
-    raise _configuration_error(
-        f"{settings.name}.model_name",
-        f"must be one of {', '.join(names)} (the models in {settings.file}), got "
-        f"{settings.model_name!r}",
-    )
-
-
-def _configuration_error(key: str, text: str) -> ConfigurationError:
-    return ConfigurationError([Problem(key, text)])
 
 
 def _copy_info(info: ModelInfo) -> ModelInfo:

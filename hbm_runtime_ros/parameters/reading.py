@@ -8,10 +8,10 @@ model's value.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from hbm_runtime._texts import nearest
 from hbm_runtime_ros.parameters.checks import is_token, without_empty
 from hbm_runtime_ros.parameters.rows import read
 from hbm_runtime_ros.parameters.settings import (
@@ -26,6 +26,7 @@ from hbm_runtime_ros.parameters.spec import (
     ParameterSpec,
     Problem,
     check_values,
+    did_you_mean,
     shortened,
     shown,
 )
@@ -289,9 +290,9 @@ def _suggestion(values: Mapping[str, Any], key: str) -> str:
         return _suggestion_below(first, names_of_images(values, first), rest)
     if key in _BELOW_MODEL and models:
         return f"; it belongs to a model: did you mean {models[0]}.{key}?"
-    near = _nearest(key, [*_OF_NODE])
+    near = did_you_mean(key, _OF_NODE)
     if near:
-        return f"; did you mean {near}?"
+        return near
     if rest:
         model = _nearest(first, models)
         if model:
@@ -315,7 +316,7 @@ def _suggestion_below(model: str, images: Sequence[str], rest: str) -> str:
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:
-    return next(iter(difflib.get_close_matches(name, names, 1)), "")
+    return next(iter(nearest(name, names)), "")
 
 
 def _tokens(names: Any, most: int) -> list[str]:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from hbm_runtime import _texts
+
 MAX_TEXT = 4096  # characters of a string, and of a string in a list
 _MOST_SHOWN = 120  # characters of a value in a message
 _INT64 = (-(2**63), 2**63 - 1)
@@ -242,12 +244,18 @@ def shown(value: Any) -> str:
     """A value as a message shows it: bounded, whatever it is."""
     if isinstance(value, (tuple, array.array)):
         value = list(value[:_MOST_SHOWN])
-    return shortened(repr(value))
+    return _texts.shown(value, _MOST_SHOWN)
 
 
 def shortened(text: str) -> str:
     """A text of bounded length."""
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+    return _texts.shortened(text, _MOST_SHOWN)
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the nearest known one, or nothing."""
+    near = _texts.nearest(name, names)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _count(items: tuple[int, int]) -> str:

@@ -37,6 +37,7 @@ def assert_refused(rig: Any, *says: str) -> None:
         (dict(device_id=-1), [r"'eye\.device_id'", "-1"]),
         (dict(resize="zoom"), [r"'eye\.resize' must be one of stretch, letterbox"]),
         (dict(model_name="other"), [r"'eye\.model_name' must be one of conv .*got 'other'"]),
+        (dict(tensors=["z"]), [r"'eye\.tensors' must hold inputs of conv, some of .*got 'z'"]),
         (dict(prioritiy=3), [r"'eye\.prioritiy' is unknown; did you mean eye\.priority"]),
     ],
 )
@@ -182,10 +183,11 @@ sys.exit(run_node("failing", Failing, []))
 
 @pytest.mark.parametrize(("last_call", "code"), [(5, 0), (1000, 1)])
 def test_a_callback_that_fails_does_not_end_a_process_unless_it_always_does(
-    last_call: int, code: int
+    last_call: int, code: int, tmp_path: Path
 ) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FAILING_NODE, str(last_call)],
+        cwd=tmp_path,  # not the source tree, which is no built package
         capture_output=True,
         text=True,
         timeout=60,

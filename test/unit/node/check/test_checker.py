@@ -216,7 +216,7 @@ def test_what_the_files_of_other_nodes_break_is_said_all_the_same(
         (dict(file="two.hbm"), "eye.model_name", "must be one of conv, other (the models in two"),
         (dict(file="two.hbm", model_name="othr"), "eye.model_name", "did you mean other?"),
         (dict(file="nv12.hbm", tensors="[z]"), "eye.tensors", "must hold inputs of conv, some of"),
-        (dict(file="row.hbm"), "eye", "cannot feed row of row.hbm: "),
+        (dict(file="row.hbm"), "eye", "model 'row' of row.hbm cannot be fed with images: "),
         (dict(file="small.hbm", bpu_cores="[2]"), "eye.bpu_cores", "must be cores of the S100, 0,"),
         (dict(file="wide.hbm", bpu_cores="[2]"), "eye.bpu_cores", "must be [-1] or 2 cores"),
         (dict(file="pixels.hbm", mean="[1.0, 2.0]"), "eye", "2"),
