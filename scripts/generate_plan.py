@@ -20,7 +20,7 @@ PAGE = generated_file.ROOT / "doc" / "architecture.md"
 TABLE = re.compile(r"^\| floor \|.*\n\|[-:| ]+\|\n((?:\|.*\n)+)", re.MULTILINE)
 DRAWING = re.compile(r"(<!-- generated: plan .*?-->\n).*?(<!-- end of generated -->)", re.DOTALL)
 DRAWING_MARGIN = 20
-DRAWING_WIDTH = 78
+DRAWING_WIDTH = 92
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def draw(rooms: Sequence[Room]) -> str:
         houses = {pattern.partition("/")[0] for room in here for pattern in room.patterns}
         house = houses.pop() if len(houses) == 1 else ""
         names = [room.name.removeprefix(f"{house}/") for room in here]
-        walls = _walls([len(name) + 2 for name in names])
+        walls = _walls([len(name) for name in names])
         boxes = "│".join(
             name.center(right - left - 1)
             for name, (left, right) in zip(names, itertools.pairwise(walls), strict=True)
@@ -96,6 +96,8 @@ def draw(rooms: Sequence[Room]) -> str:
 def _walls(needed: Sequence[int]) -> list[int]:
     """Returns the columns of the walls around boxes that share what they do not need."""
     spare = DRAWING_WIDTH - sum(needed) - len(needed)
+    if spare < 0:
+        raise ValueError(f"a floor needs {-spare} columns more: raise DRAWING_WIDTH")
     return [sum(needed[:i]) + i + spare * i // len(needed) for i in range(len(needed) + 1)]
 
 

@@ -279,3 +279,17 @@ def test_an_empty_tree_is_a_fault_not_a_success(tmp_path: Path) -> None:
 def test_a_page_without_a_table_is_an_error() -> None:
     with pytest.raises(ValueError, match="no table"):
         generate_plan.read_table("| room | floor |\n")
+
+
+def test_the_plan_has_a_box_for_each_room_of_a_floor() -> None:
+    plan = generate_plan.draw(generate_plan.read_table(TABLE))
+    rows = [line for line in plan.splitlines() if "│" in line]
+    assert [line.split()[-2] for line in rows] == ["scripts", "node", "src/simulator", "src/abi"]
+    assert len({len(line) for line in plan.splitlines()}) == 1
+    assert rows[2].count("│") == 5  # four rooms
+
+
+def test_a_floor_that_the_plan_is_too_narrow_for_is_an_error() -> None:
+    rooms = [generate_plan.Room(1, "x" * 30, ("src/",), "", ())] * 4
+    with pytest.raises(ValueError, match="raise DRAWING_WIDTH"):
+        generate_plan.draw(rooms)
