@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ UV = (
     *("uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate"),
     *("--no-emit-index-url", "--no-emit-find-links", "--python-platform", PLATFORM),
 )
+OK = "lock: it is what the requirements ask for"
 HASHES = ("--generate-hashes",)
 ALONE = (*HASHES, "--no-deps")
 
@@ -72,21 +74,27 @@ def main() -> int:
         help="write nothing; fail where the locked versions are not what the requirements ask for",
     )
     check = parser.parse_args().check
-    stale = []
-    for file, lock in files():
-        print(f"lock: {file.relative_to(ROOT)}", flush=True)
-        before = file.read_text(encoding="utf-8") if file.exists() else ""
-        after = resolve(lock, file.parent.name, kept=before if check else "")
-        if check and pins(after) != pins(before):
-            stale.append(str(file.relative_to(ROOT)))
-        elif not check:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(after, encoding="utf-8")
-    if unknown := sorted(set(LOCK.rglob("*.txt")) - {file for file, _ in files()}):
-        stale += [str(file.relative_to(ROOT)) for file in unknown]
-    if stale:
-        print(f"lock: not what the requirements ask for: {', '.join(stale)}: run `make lock`")
-    return 1 if stale else 0
+    locks = dict(files())
+    before = {file: file.read_text(encoding="utf-8") if file.exists() else "" for file in locks}
+    with ThreadPoolExecutor(8) as pool:  # most of the time it is the package index that answers
+        resolved = pool.map(
+            lambda file: resolve(locks[file], file.parent.name, before[file] if check else ""),
+            locks,
+        )
+        after = dict(zip(locks, resolved, strict=True))
+    stale = [file for file in locks if pins(after[file]) != pins(before[file])]
+    stale += sorted(set(LOCK.rglob("*.txt")) - locks.keys())
+    names = ", ".join(str(file.relative_to(LOCK)) for file in stale)
+    if check:
+        print(f"lock: not what the requirements ask for: {names}: run `make lock`" if stale else OK)
+        return 1 if stale else 0
+    for file, text in after.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    for file in set(LOCK.rglob("*.txt")) - locks.keys():
+        file.unlink()
+    print(f"lock: changed: {names}" if stale else "lock: nothing is newer")
+    return 0
 
 
 def files() -> Iterator[tuple[Path, Lock]]:
