@@ -368,7 +368,7 @@ def _resize_422(frame: YUV422Frame, luma: Plane, chroma: Plane) -> None:
     resized = _resized(frame.packed, luma.shape[1], luma.shape[0])
     np.copyto(luma, cv2.extractChannel(resized, first))
     # two neighbours as one pixel of four channels, two of them chroma
-    quads = frame.packed.reshape(frame.height, frame.width // 2, 4)
+    quads: Plane = frame.packed.reshape(frame.height, frame.width // 2, 4)
     if chroma.shape[0] != luma.shape[0] and frame.height % 2 == 0:
         quads = cv2.addWeighted(quads[0::2], 0.5, quads[1::2], 0.5, 0)
     quads = _resized(quads, chroma.shape[1], chroma.shape[0])
