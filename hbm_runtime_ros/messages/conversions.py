@@ -194,8 +194,8 @@ def numpy_to_tensors(
 
     Args:
         tensors: Array per name, of any strides.
-        data_types: Constant of Tensor per name; needed for those only whose array does not tell:
-            S4 and U4, which look like U8.
+        data_types: Constant of Tensor per name; needed only for S4 and U4,
+            which look like U8.
 
     Returns:
         One message per array, in their order, for the field `tensors`.

@@ -65,7 +65,7 @@ class SharedImage:
             The picture, not to be written to.
 
         Raises:
-            ImageError: If it cannot be used; each asker is told.
+            ImageError: If it cannot be used; each caller gets it.
         """
         check_encoding(self.msg, encodings)
         return self.once(SharedImage, self._decode)

@@ -31,7 +31,7 @@ from hbm_runtime_ros.pipeline.pipeline import (
     Result,
     Steps,
 )
-from hbm_runtime_ros.ros.log_throttle import Throttle
+from hbm_runtime_ros.ros.log_throttle import LogThrottle
 
 if TYPE_CHECKING:
     import numpy as np
@@ -181,7 +181,7 @@ class ServedModel:
         publisher: Publisher,
         listeners: Callable[[], Sequence[Listener]],
         on_room: Callable[[], None],
-        throttle: Throttle,
+        throttle: LogThrottle,
     ) -> None:
         """Put it together; nothing runs before the pipeline is started.
 

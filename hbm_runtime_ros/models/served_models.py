@@ -26,7 +26,7 @@ from hbm_runtime_ros.ros.topic_qos import publisher_profile, subscription_profil
 if TYPE_CHECKING:
     from rclpy.node import Node
 
-    from hbm_runtime_ros.ros.log_throttle import Throttle
+    from hbm_runtime_ros.ros.log_throttle import LogThrottle
     from hbm_runtime_ros.ros.subscriber_watch import SubscriberWatch
 
 STOP_GRACE = 1.0  # seconds that a stop may take beyond its time-out
@@ -49,7 +49,7 @@ class ModelTable:
         watch: SubscriberWatch,
         listeners: Callable[[str], Sequence[Listener]],
         on_room: Callable[[], None],
-        throttle: Throttle,
+        throttle: LogThrottle,
     ) -> None:
         """Start without models.
 

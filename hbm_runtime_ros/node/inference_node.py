@@ -40,10 +40,10 @@ from hbm_runtime_ros.pipeline.counters import InputCounters, ModelCounters
 from hbm_runtime_ros.ros import qos
 from hbm_runtime_ros.ros.declared import DeclaredParameters
 from hbm_runtime_ros.ros.log_bridge import ROOT, forward_runtime_log
-from hbm_runtime_ros.ros.log_throttle import Throttle
+from hbm_runtime_ros.ros.log_throttle import LogThrottle
 from hbm_runtime_ros.ros.node_clock import NodeClock
 from hbm_runtime_ros.ros.run_node import run_node
-from hbm_runtime_ros.ros.safe_callbacks import guarded
+from hbm_runtime_ros.ros.safe_callbacks import safe_callback
 from hbm_runtime_ros.ros.subscriber_watch import SubscriberWatch
 from hbm_runtime_ros.telemetry.core_use import CoreUse
 from hbm_runtime_ros.telemetry.diagnostics_message import TOPIC as DIAGNOSTICS_TOPIC
@@ -106,8 +106,8 @@ class InferenceNode(LifecycleNode):
         self._calls: deque[Callable[[], None]] = deque()
         # The wall clock of timers: the node's own may stand still in a simulation.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._wake_up = self.create_guard_condition(guarded(self, self._run_calls))
-        throttle = Throttle(REPORT_PERIOD)
+        self._wake_up = self.create_guard_condition(safe_callback(self, self._run_calls))
+        throttle = LogThrottle(REPORT_PERIOD)
         clock = NodeClock(self)
         self._topics = ImageTopics(self, clock, lambda: self.max_image_bytes, throttle)
         watch = SubscriberWatch(self, self._subscribe)
@@ -127,7 +127,7 @@ class InferenceNode(LifecycleNode):
         self._diagnostics_period = 0.0
         self._set_diagnostics_period(DiagnosticsSettings().period)
         self._start_timer: Timer | None = self.create_timer(
-            0.0, guarded(self, self._start), clock=self._steady
+            0.0, safe_callback(self, self._start), clock=self._steady
         )
 
     @property
@@ -333,7 +333,7 @@ class InferenceNode(LifecycleNode):
         )
         self._statistics_timer = self.create_timer(
             STATISTICS_PERIOD,
-            guarded(self, self._publish_statistics),
+            safe_callback(self, self._publish_statistics),
             clock=self._steady,
         )
 
@@ -427,7 +427,7 @@ class InferenceNode(LifecycleNode):
 
     def _run_calls(self) -> None:
         while self._calls:
-            guarded(self, self._calls.popleft())()
+            safe_callback(self, self._calls.popleft())()
 
     def _publish_model_info(self) -> None:
         if self._info_publisher is not None:
@@ -472,7 +472,7 @@ class InferenceNode(LifecycleNode):
             self.destroy_timer(self._diagnostics_timer)
             self._diagnostics_timer = None
         if period > 0:
-            callback = guarded(self, self._publish_diagnostics)
+            callback = safe_callback(self, self._publish_diagnostics)
             self._diagnostics_timer = self.create_timer(period, callback, clock=self._steady)
 
     def _guard_transition_service(self) -> None:

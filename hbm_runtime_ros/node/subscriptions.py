@@ -13,7 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from hbm_runtime_ros.messages.received_image import SharedImage
 from hbm_runtime_ros.parameters.settings import QosSettings
 from hbm_runtime_ros.ros.qos_events import SubscriptionEventCallbacks, UnsupportedEventTypeError
-from hbm_runtime_ros.ros.safe_callbacks import guarded
+from hbm_runtime_ros.ros.safe_callbacks import safe_callback
 from hbm_runtime_ros.ros.topic_qos import subscription_profile
 
 try:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rclpy.subscription import Subscription
 
     from hbm_runtime_ros.models.served_model import ServedModel
-    from hbm_runtime_ros.ros.log_throttle import Throttle
+    from hbm_runtime_ros.ros.log_throttle import LogThrottle
 
 
 class _Key(NamedTuple):
@@ -70,7 +70,7 @@ class _ImageTopic:
         profile: QoSProfile,
         clock: Callable[[], int],
         max_bytes: Callable[[], int],
-        throttle: Throttle,
+        throttle: LogThrottle,
     ) -> None:
         self.key = key
         self.routes = routes
@@ -86,13 +86,13 @@ class _ImageTopic:
 
     def _subscribe(self, profile: QoSProfile, group: Any) -> Subscription:
         wanted: dict[str, Any] = {
-            "incompatible_qos": guarded(self._node, self._on_incompatible_qos),
-            "message_lost": guarded(self._node, self._on_message_lost),
+            "incompatible_qos": safe_callback(self._node, self._on_incompatible_qos),
+            "message_lost": safe_callback(self._node, self._on_message_lost),
         }
         if profile.deadline.nanoseconds:
-            wanted["deadline"] = guarded(self._node, self._on_deadline)
+            wanted["deadline"] = safe_callback(self._node, self._on_deadline)
         kind = CompressedImage if self.key.transport == "compressed" else Image
-        callback = guarded(self._node, self._on_image)
+        callback = safe_callback(self._node, self._on_image)
         for events in (wanted, {"incompatible_qos": wanted["incompatible_qos"]}, {}):
             try:
                 return self._node.create_subscription(
@@ -104,7 +104,7 @@ class _ImageTopic:
                     event_callbacks=SubscriptionEventCallbacks(**events),
                 )
             except UnsupportedEventTypeError:
-                continue  # not every middleware tells of all of them
+                continue  # not every middleware has all of them
         raise AssertionError("a subscription without events cannot lack them")
 
     def _on_image(self, msg: Image | CompressedImage) -> None:
@@ -151,7 +151,7 @@ class ImageTopics:
         node: Node,
         clock: Callable[[], int],
         max_bytes: Callable[[], int],
-        throttle: Throttle,
+        throttle: LogThrottle,
     ) -> None:
         """Start without any.
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Hashable
 
 
-class Throttle:
+class LogThrottle:
     """Lets one message per key and period through; thread-safe.
 
     rclpy's own ``throttle_duration_sec`` goes by source line, which would let one model's errors

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of a whole process that make it quick with images; for programs, not for libraries."""
+"""Settings of memory and threads for a process that handles images; for programs only."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ KEPT = 256 * 1024 * 1024  # bytes of freed memory at the end of the heap
 SWITCH_INTERVAL = 0.0001  # seconds
 
 
-def hurry_with_images() -> None:
-    """Set up the process of a node; once, at its start."""
+def tune_process_for_images() -> None:
+    """Set up memory and thread switching of a process; call it once, at its start."""
     keep_freed_memory()
     # The executor's thread goes on for half a millisecond of Python after it has woken the worker
     # of a model, which had to wait for that: the default is 5 ms.
@@ -25,14 +25,14 @@ def hurry_with_images() -> None:
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc not to give freed blocks of an image's size back to the system at once.
+    """Configure glibc not to give freed blocks of an image's size back to the system at once.
 
     Each received image is some MB that come and go. glibc's own thresholds follow the largest block
     so that two of them, freed together, are given back, and the kernel clears and maps every page
     again for the next image: 7 ms instead of 1 ms for 1080p NV12.
 
     Returns:
-        Whether there is a glibc that listened.
+        Whether glibc took the settings; False with another C library.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

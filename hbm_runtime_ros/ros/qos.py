@@ -82,8 +82,8 @@ def profile(settings: QosSettings) -> QoSProfile:
 def override(made: QoSProfile, policies: Mapping[str, Any]) -> str:
     """Change a profile as the parameters `qos_overrides.<topic>.<publisher|subscription>.*` say.
 
-    rclpy's own mechanism would declare a read-only parameter for each policy and never let go of
-    its first value, so that a node configured anew would keep the QoS of its first configuration.
+    rclpy's own mechanism would declare a read-only parameter for each policy and keep its first
+    value, so that a node that is configured again would keep the QoS of its first configuration.
 
     Args:
         made: Changed in place.

@@ -15,22 +15,27 @@ except ImportError:  # before Iron
 UnsupportedEventTypeError = _events.UnsupportedEventTypeError
 
 
-class PublisherEventCallbacks(_events.PublisherEventCallbacks):  # type: ignore[misc, unused-ignore]
-    """As rclpy's; the publisher may be destroyed in another thread than the one that spins."""
+class _SafeHandlers:
+    """Handlers whose publisher or subscription may be destroyed in another thread than spins."""
 
     def create_event_handlers(self, *arguments: Any, **options: Any) -> list[Any]:
-        """As rclpy's."""
-        return [_outlived(each) for each in super().create_event_handlers(*arguments, **options)]
+        """Make rclpy's handlers, safe."""
+        made = super().create_event_handlers(*arguments, **options)  # type: ignore[misc]
+        return [_outlived(handler) for handler in made]
+
+
+class PublisherEventCallbacks(
+    _SafeHandlers,
+    _events.PublisherEventCallbacks,  # type: ignore[misc, unused-ignore]
+):
+    """rclpy's class of this name, with safe handlers."""
 
 
 class SubscriptionEventCallbacks(
-    _events.SubscriptionEventCallbacks  # type: ignore[misc, unused-ignore]
+    _SafeHandlers,
+    _events.SubscriptionEventCallbacks,  # type: ignore[misc, unused-ignore]
 ):
-    """As rclpy's; the subscription may be destroyed in another thread than the one that spins."""
-
-    def create_event_handlers(self, *arguments: Any, **options: Any) -> list[Any]:
-        """As rclpy's."""
-        return [_outlived(each) for each in super().create_event_handlers(*arguments, **options)]
+    """rclpy's class of this name, with safe handlers."""
 
 
 def _outlived(handler: Any) -> Any:

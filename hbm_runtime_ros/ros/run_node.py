@@ -15,10 +15,10 @@ from rclpy.logging import get_logger
 from rclpy.node import Node
 
 from hbm_runtime_ros.parameters.spec import ConfigurationError
-from hbm_runtime_ros.ros.malloc_settings import hurry_with_images
+from hbm_runtime_ros.ros.malloc_settings import tune_process_for_images
 
-# Failures of callbacks within so many seconds that a process gives up after: whoever watches over
-# it may start it again.
+# Failures of callbacks within so many seconds that a process gives up after: its supervisor may
+# start it again.
 MOST_FAILURES, FAILURE_PERIOD = 10, 10.0
 
 
@@ -44,7 +44,7 @@ def run_node(name: str, make: Callable[[], Node], args: Sequence[str] | None) ->
     node: Node | None = None
     code = 0
     try:
-        hurry_with_images()
+        tune_process_for_images()
         try:
             rclpy.init(args=None if args is None else list(args))
         except Exception as error:  # no common base for a bad argument and an unreadable file

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
 
-def guarded(node: Node, callback: Callable[..., Any]) -> Callable[..., Any]:
+def safe_callback(node: Node, callback: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a callback so that it never raises.
 
     Args:
-        node: In whose log a defect is told, with its traceback.
+        node: Its log gets a defect, with the traceback.
         callback: Of a timer, subscription or event.
 
     Returns:
-        The wrapped one; it returns None after an error.
+        The wrapped callback; it returns None after an error.
     """
 
     # rclpy looks at the signature of subscriptions' callbacks: wraps() keeps it visible

@@ -11,14 +11,14 @@ from rclpy.qos import QoSProfile
 
 from hbm_runtime_ros.msg import TensorList
 from hbm_runtime_ros.ros.qos_events import PublisherEventCallbacks, UnsupportedEventTypeError
-from hbm_runtime_ros.ros.safe_callbacks import guarded
+from hbm_runtime_ros.ros.safe_callbacks import safe_callback
 
 if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.publisher import Publisher
     from rclpy.timer import Timer
 
-POLL_PERIOD = 0.25  # seconds, where the middleware does not tell
+POLL_PERIOD = 0.25  # seconds, where the middleware reports no matches
 
 
 class SubscriberWatch:
@@ -32,7 +32,7 @@ class SubscriberWatch:
             changed: Called by the executor when a subscriber may have come or gone.
         """
         self._node = node
-        self._changed = guarded(node, changed)
+        self._changed = safe_callback(node, changed)
         self._publishers: list[Publisher] = []
         self._timer: Timer | None = None
 

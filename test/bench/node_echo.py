@@ -25,7 +25,7 @@ from hbm_runtime_ros.messages.conversions import array_to_tensor, time_msg
 from hbm_runtime_ros.messages.received_image import SharedImage
 from hbm_runtime_ros.parameters.settings import ImageSettings
 from hbm_runtime_ros.ros import qos
-from hbm_runtime_ros.ros.malloc_settings import hurry_with_images
+from hbm_runtime_ros.ros.malloc_settings import tune_process_for_images
 
 INPUTS = (
     InputSpec("x_y", (1, SIDE, SIDE, 1), "U8"),
@@ -63,7 +63,7 @@ class Echo(Node):
 
 def main() -> None:
     """Runs until a signal comes."""
-    hurry_with_images()  # memory and threads as the inference node has them
+    tune_process_for_images()  # memory and threads as the inference node has them
     rclpy.init()
     try:
         rclpy.spin(Echo())

@@ -18,7 +18,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from sensor_msgs.msg import Image
 
 from hbm_runtime_ros.node.inference_node import InferenceNode
-from hbm_runtime_ros.ros.malloc_settings import hurry_with_images
+from hbm_runtime_ros.ros.malloc_settings import tune_process_for_images
 
 
 class TimedNode(InferenceNode):
@@ -62,7 +62,7 @@ class TimedExecutor(SingleThreadedExecutor):
 def main() -> None:
     """Runs until a signal comes."""
     times = Path(sys.argv[1])
-    hurry_with_images()  # as the node's own main does
+    tune_process_for_images()  # as the node's own main does
     rclpy.init(args=sys.argv)
     node = TimedNode()
     executor = TimedExecutor()

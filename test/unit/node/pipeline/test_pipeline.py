@@ -26,7 +26,6 @@ from hbm_runtime_ros.pipeline import drop_reasons
 from hbm_runtime_ros.pipeline.counters import CounterSnapshot, Stage
 from hbm_runtime_ros.pipeline.frame_queue import MARGIN
 from hbm_runtime_ros.pipeline.pipeline import Rejected
-from hbm_runtime_ros.ros.log_throttle import Throttle
 
 
 @pytest.fixture
@@ -988,19 +987,6 @@ def test_a_thousand_starts_and_stops_lose_no_frame_and_leave_no_thread() -> None
     assert (now.frames_in, now.waiting, now.running) == (offered, 0, 0)
     assert threading.active_count() == before
     assert workers() == []
-
-
-def test_repeated_reports_are_held_back_per_key_and_counted() -> None:
-    now = [0.0]
-    throttle = Throttle(5.0, clock=lambda: now[0])
-    assert throttle.admit("a") == 0
-    assert throttle.admit("b") == 0
-    for now[0] in (1.0, 2.0, 4.9):
-        assert throttle.admit("a") is None
-    now[0] = 5.0
-    assert throttle.admit("a") == 3
-    now[0] = 10.0
-    assert throttle.admit("a") == 0
 
 
 def test_a_frame_that_is_not_wanted_any_more_is_counted_and_not_reported(rig: Rig) -> None:

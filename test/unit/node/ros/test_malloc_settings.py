@@ -57,7 +57,7 @@ def test_threads_take_turns_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(malloc_settings, "keep_freed_memory", lambda: True)  # it could not go back
     before = sys.getswitchinterval()
     try:
-        malloc_settings.hurry_with_images()
+        malloc_settings.tune_process_for_images()
         assert sys.getswitchinterval() < before
     finally:
         sys.setswitchinterval(before)

@@ -7,7 +7,7 @@ import inspect
 from types import SimpleNamespace
 from typing import Any
 
-from hbm_runtime_ros.ros.safe_callbacks import guarded
+from hbm_runtime_ros.ros.safe_callbacks import safe_callback
 
 
 def node(errors: list[str], running: bool = True) -> Any:
@@ -23,14 +23,14 @@ def fail(message: int) -> None:
 
 
 def test_what_a_callback_returns_is_returned_and_its_signature_seen() -> None:
-    wrapped = guarded(node([]), lambda message: message + 1)
+    wrapped = safe_callback(node([]), lambda message: message + 1)
     assert wrapped(3) == 4
     assert list(inspect.signature(wrapped).parameters) == ["message"]
 
 
 def test_an_exception_is_told_with_its_place() -> None:
     errors: list[str] = []
-    assert guarded(node(errors), fail)(1) is None
+    assert safe_callback(node(errors), fail)(1) is None
     (text,) = errors
     assert "fail raised" in text
     assert "ValueError: surprise" in text
@@ -38,5 +38,5 @@ def test_an_exception_is_told_with_its_place() -> None:
 
 def test_what_fails_because_ros_has_been_shut_down_is_no_defect() -> None:
     errors: list[str] = []
-    guarded(node(errors, running=False), fail)(1)
+    safe_callback(node(errors, running=False), fail)(1)
     assert not errors
