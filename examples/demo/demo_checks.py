@@ -16,7 +16,7 @@ from hbm_runtime_ros.messages.conversions import (
     transform_from_msg,
     transform_to_msg,
 )
-from hbm_runtime_ros.messages.received_image import SharedImage
+from hbm_runtime_ros.messages.received_image import ReceivedImage
 from hbm_runtime_ros.parameters.settings import ImageSettings
 from text_detection import find_text_boxes
 
@@ -55,7 +55,7 @@ def check_against_own_run(sample: Sample, info: ModelInfo) -> int:
     runtime, model = HB_HBMRuntime(info.file), info.model_name
     inputs = input_specs(runtime, model)
     prepare = make_preprocessor(inputs, [image_settings(image) for image in info.images])
-    prepared = prepare([SharedImage(sample.image)])
+    prepared = prepare([ReceivedImage(sample.image)])
     if [transform_to_msg(transform) for transform in prepared.transforms] != [source.transform]:
         raise CheckFailedError(f"{info.name}: the transform is not that of the image")
     expected = runtime.run({model: prepared.tensors})[model]

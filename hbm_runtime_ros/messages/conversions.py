@@ -13,42 +13,20 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CompressedImage, Image
 
 from hbm_runtime import QuantParams, dequantize, hbDNNDataType, hbDNNQuantiType
+from hbm_runtime._data_types import FOUR_BIT, NUMPY_DTYPES, data_type_of
 from hbm_runtime.image import Frame, ImageError, ImageFault, ImageTransform, compressed
 from hbm_runtime.image.encodings import KNOWN, check_accepted, read
 from hbm_runtime.image.faults import check_size
 from hbm_runtime.image.frames import check_rows
 from hbm_runtime_ros.msg import ImageTransform as ImageTransformMsg
-from hbm_runtime_ros.msg import InputImage, ModelInfo, Tensor, TensorInfo, TensorList
+from hbm_runtime_ros.msg import ModelInfo, Tensor, TensorInfo, TensorList
 from hbm_runtime_ros.parameters.settings import NodeSettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from std_msgs.msg import Header
 
 # Of a message's data, compressed or not.
 MAX_IMAGE_BYTES = NodeSettings.max_image_bytes
-
-_DTYPES: Mapping[int, np.dtype[np.generic]] = {
-    Tensor.S4: np.dtype(np.uint8),  # bytes of two elements
-    Tensor.U4: np.dtype(np.uint8),
-    Tensor.S8: np.dtype(np.int8),
-    Tensor.U8: np.dtype(np.uint8),
-    Tensor.F16: np.dtype(np.float16),
-    Tensor.S16: np.dtype(np.int16),
-    Tensor.U16: np.dtype(np.uint16),
-    Tensor.F32: np.dtype(np.float32),
-    Tensor.S32: np.dtype(np.int32),
-    Tensor.U32: np.dtype(np.uint32),
-    Tensor.F64: np.dtype(np.float64),
-    Tensor.S64: np.dtype(np.int64),
-    Tensor.U64: np.dtype(np.uint64),
-    Tensor.BOOL8: np.dtype(np.bool_),
-}
-_DATA_TYPES = {
-    dtype: data_type
-    for data_type, dtype in _DTYPES.items()
-    if data_type not in (Tensor.S4, Tensor.U4)
-}
 
 
 def image_to_frame(
@@ -156,7 +134,7 @@ def tensor_to_numpy(msg: Tensor) -> NDArray[np.generic]:
     Raises:
         ValueError: If shape, strides and data contradict each other or the type is unknown.
     """
-    dtype = _DTYPES.get(msg.data_type)
+    dtype = NUMPY_DTYPES.get(msg.data_type)
     if dtype is None:
         raise ValueError(f"tensor '{msg.name}': data_type {msg.data_type} is unknown")
     shape, strides = tuple(msg.shape), tuple(msg.strides)
@@ -244,21 +222,6 @@ def dequantized(msg: TensorList, info: ModelInfo) -> dict[str, NDArray[np.float3
     return real
 
 
-def input_image_msg(name: str, topic: str, header: Header, transform: ImageTransform) -> InputImage:
-    """Say which image a result was computed from.
-
-    Args:
-        name: Of the image in the node's parameter `<model>.images`, "" where there is one.
-        topic: Resolved name.
-        header: Of the image.
-        transform: From pixels of the model's input to pixels of the image.
-
-    Returns:
-        The message; it holds the header itself, not a copy.
-    """
-    return InputImage(name=name, topic=topic, header=header, transform=transform_to_msg(transform))
-
-
 def transform_to_msg(transform: ImageTransform) -> ImageTransformMsg:
     """Convert to the message."""
     return ImageTransformMsg(**{name: getattr(transform, name) for name in _TRANSFORM_FIELDS})
@@ -283,7 +246,7 @@ _TRANSFORM_FIELDS = tuple(ImageTransform.__dataclass_fields__)
 
 
 def _data_type(name: str, tensor: NDArray[np.generic]) -> int:
-    data_type = _DATA_TYPES.get(tensor.dtype)
+    data_type = data_type_of(tensor.dtype) if tensor.dtype.isnative else None
     if data_type is None:
         raise ValueError(
             f"tensor '{name}': no data type of a Tensor message holds elements of {tensor.dtype}"
@@ -297,7 +260,7 @@ def _dequantized(tensor: Tensor, info: TensorInfo) -> NDArray[np.float32]:
     if data_type is hbDNNDataType.BOOL8:
         return stored.astype(np.float32)
     quant = info.quantization
-    four_bit = data_type in (hbDNNDataType.S4, hbDNNDataType.U4)
+    four_bit = data_type in FOUR_BIT
     return dequantize(
         stored,
         QuantParams(

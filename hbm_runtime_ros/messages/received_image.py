@@ -27,7 +27,7 @@ T = TypeVar("T")
 MAKING_TIMEOUT = 5.0
 
 
-class SharedImage:
+class ReceivedImage:
     """A received message and what was made of it, for any number of threads.
 
     What `frame` and `once` return is shared: nobody may write to it. Arrays of `frame` refuse it.
@@ -68,7 +68,7 @@ class SharedImage:
             ImageError: If it cannot be used; each caller gets it.
         """
         check_encoding(self.msg, encodings)
-        return self.once(SharedImage, self._decode)
+        return self.once(ReceivedImage, self._decode)
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """Make something of this image, unless that was done already.

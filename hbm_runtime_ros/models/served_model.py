@@ -16,7 +16,7 @@ from hbm_runtime.image.preprocessing import (
     input_specs,
 )
 from hbm_runtime_ros.messages.conversions import array_to_tensor, time_msg, transform_to_msg
-from hbm_runtime_ros.messages.received_image import SharedImage
+from hbm_runtime_ros.messages.received_image import ReceivedImage
 from hbm_runtime_ros.models.model_file_runtime import LoadedFile
 from hbm_runtime_ros.models.model_info import Topics, model_info, set_live
 from hbm_runtime_ros.msg import InputImage, ModelInfo, TensorList
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from hbm_runtime_ros.pipeline.steps import Tensors
 
-ImageResult = Result[SharedImage]
+ImageResult = Result[ReceivedImage]
 Listener = Callable[[ImageResult], None]
 
 
@@ -214,7 +214,7 @@ class ServedModel:
         self._listeners = listeners
         self._throttle = throttle
         self._keeps_results = publisher.qos_profile.durability != DurabilityPolicy.VOLATILE
-        self.pipeline: ModelPipeline[SharedImage] = ModelPipeline(
+        self.pipeline: ModelPipeline[ReceivedImage] = ModelPipeline(
             settings.name,
             Steps(self._prepare, self._infer, self._deliver, self._recover),
             settings,
@@ -275,7 +275,7 @@ class ServedModel:
             set_live(info, settings.live)
             self._loaded = replace(self._loaded, info=info)
 
-    def _prepare(self, frames: Sequence[SharedImage]) -> ModelInputs:
+    def _prepare(self, frames: Sequence[ReceivedImage]) -> ModelInputs:
         # all steps of one frame use the same version: this is read once
         loaded = self._loaded
         if loaded is None:

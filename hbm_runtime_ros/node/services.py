@@ -14,7 +14,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.exceptions import InvalidHandle
 from rclpy.task import Future
 
-from hbm_runtime_ros.messages.received_image import SharedImage
+from hbm_runtime_ros.messages.received_image import ReceivedImage
 from hbm_runtime_ros.models.changes import Completion, ModelChanges, Refused
 from hbm_runtime_ros.msg import DropCount
 from hbm_runtime_ros.parameters.reading import ConfigurationError
@@ -128,7 +128,7 @@ class Services:
         timeout = request.timeout or model.settings.live.timeout
         until += timeout
         limit = self._node.max_image_bytes
-        images = tuple(SharedImage(image, limit) for image in request.images)
+        images = tuple(ReceivedImage(image, limit) for image in request.images)
         if not self._inferences.acquire(blocking=False):
             raise Rejected(
                 DropCount.QUEUE_FULL,

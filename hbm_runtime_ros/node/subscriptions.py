@@ -10,7 +10,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
 
-from hbm_runtime_ros.messages.received_image import SharedImage
+from hbm_runtime_ros.messages.received_image import ReceivedImage
 from hbm_runtime_ros.parameters.settings import QosSettings
 from hbm_runtime_ros.ros.qos_events import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from hbm_runtime_ros.ros.safe_callbacks import safe_callback
@@ -108,7 +108,7 @@ class _ImageTopic:
         raise AssertionError("a subscription without events cannot lack them")
 
     def _on_image(self, msg: Image | CompressedImage) -> None:
-        image = SharedImage(msg, self._max_bytes())
+        image = ReceivedImage(msg, self._max_bytes())
         stamp = msg.header.stamp
         received = self._clock()
         for model, index in self.routes:

@@ -22,7 +22,7 @@ from hbm_runtime_ros.msg import Tensor, TensorList
 from bench.node_models import CHANNELS, SIDE, STRIDE
 from hbm_runtime.image.preprocessing import InputSpec, make_preprocessor
 from hbm_runtime_ros.messages.conversions import array_to_tensor, time_msg
-from hbm_runtime_ros.messages.received_image import SharedImage
+from hbm_runtime_ros.messages.received_image import ReceivedImage
 from hbm_runtime_ros.parameters.settings import ImageSettings
 from hbm_runtime_ros.ros import qos
 from hbm_runtime_ros.ros.malloc_settings import tune_process_for_images
@@ -47,7 +47,7 @@ class Echo(Node):
 
     def _on_image(self, msg: Image) -> None:
         received = time.time_ns()
-        self._prepare([SharedImage(msg)])
+        self._prepare([ReceivedImage(msg)])
         prepared = time.time_ns()
         self._publisher.publish(
             TensorList(

@@ -29,7 +29,7 @@ from hbm_runtime.image import ImageError
 from hbm_runtime.image.preprocessing import Preprocessor, input_specs, make_preprocessor
 from hbm_runtime.image.settings import FitSettings, NormalizeSettings
 from hbm_runtime.tools.packing.options import InputQuantization
-from hbm_runtime_ros.messages.received_image import SharedImage
+from hbm_runtime_ros.messages.received_image import ReceivedImage
 from hbm_runtime_ros.parameters.settings import ImageSettings
 
 MAX_BYTES = 1 << 20  # of an image, so that a good part of the messages is too large
@@ -150,7 +150,7 @@ def feed(
     """
     target = targets[number % len(targets)]
     try:
-        made = target.preprocessor([SharedImage(msg, MAX_BYTES)])
+        made = target.preprocessor([ReceivedImage(msg, MAX_BYTES)])
     except ImageError as error:
         if error.fault.value not in reasons:
             raise Find(f"msg/DropCount.msg does not know '{error.fault.value}'") from error

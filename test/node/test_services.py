@@ -21,7 +21,7 @@ from hbm_runtime_ros.srv import ChangeModel, Infer, ListModels
 
 from hbm_runtime import HB_HBMRuntime
 from hbm_runtime_ros.messages.conversions import tensors_to_numpy
-from hbm_runtime_ros.messages.received_image import SharedImage
+from hbm_runtime_ros.messages.received_image import ReceivedImage
 from hbm_runtime_ros.ros.qos import MODEL_INFO, SERVICES
 
 
@@ -338,7 +338,7 @@ def test_a_result_tells_of_the_version_that_made_it(
     save(8)
     rig = embed(eye=dict(file=tmp_path / "m.hbm")).until_active()
     model = rig.node.models[0]
-    result = model.pipeline.infer_now((SharedImage(make_image()),), 10.0)
+    result = model.pipeline.infer_now((ReceivedImage(make_image()),), 10.0)
     old = model.info.hash
     save(10)
     assert change(rig, "reload", "eye").success

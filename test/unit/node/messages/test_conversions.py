@@ -21,7 +21,6 @@ from hbm_runtime_ros.msg import DropCount, ModelInfo, Quantization, Tensor, Tens
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Header
 
 from hbm_runtime import dequantize, hbDNNDataType, pack_four_bit
 from hbm_runtime.image import (
@@ -385,15 +384,6 @@ def test_real_values_are_the_runtimes_own() -> None:
 
 
 # --- the rest
-
-
-def test_an_input_image_says_where_it_came_from() -> None:
-    header = Header(frame_id="camera")
-    header.stamp.sec, header.stamp.nanosec = 5, 999_999_999
-    transform = place(1280, 720, 640, 640, "center_crop").transform
-    msg = conversions.input_image_msg("left", "/left/image", header, transform)
-    assert (msg.name, msg.topic, msg.header) == ("left", "/left/image", header)
-    assert conversions.transform_from_msg(msg.transform) == transform
 
 
 def test_a_transform_survives_the_message() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2 (rclpy)")
-shared_image = pytest.importorskip(
+received_image = pytest.importorskip(
     "hbm_runtime_ros.messages.received_image",
     reason="needs the ROS package hbm_runtime_ros to be built",
 )
@@ -27,7 +27,7 @@ from hbm_runtime.image.preprocessing import InputSpec, make_preprocessor
 from hbm_runtime.image.settings import FitSettings
 from hbm_runtime_ros.parameters.settings import ImageSettings
 
-SharedImage = shared_image.SharedImage
+ReceivedImage = received_image.ReceivedImage
 
 THREADS = 8
 NV12 = (InputSpec("y", (1, 32, 48, 1), "U8"), InputSpec("uv", (1, 16, 24, 2), "U8"))
@@ -73,13 +73,13 @@ def counted(monkeypatch: pytest.MonkeyPatch, module: object, name: str) -> list[
 
 
 def test_nothing_is_looked_at_before_it_is_asked_for() -> None:
-    image = SharedImage(Image(encoding="nonsense"))
+    image = ReceivedImage(Image(encoding="nonsense"))
     assert image.header is image.msg.header
 
 
 def test_many_threads_decode_a_message_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = counted(monkeypatch, shared_image, "image_to_frame")
-    image = SharedImage(message("rgb8"))
+    calls = counted(monkeypatch, received_image, "image_to_frame")
+    image = ReceivedImage(message("rgb8"))
     frames = at_once(image.frame)
     assert len(calls) == 1
     assert all(frame is frames[0] for frame in frames)
@@ -98,7 +98,7 @@ def test_models_of_one_geometry_share_one_conversion(monkeypatch: pytest.MonkeyP
         make_preprocessor(other_size, stretch, shared=True),
         make_preprocessor(RGB, part, shared=True),
     ]
-    image = SharedImage(message())
+    image = ReceivedImage(message())
     with ThreadPoolExecutor(len(models)) as pool:
         made = [future.result(30) for future in [pool.submit(m, [image]) for m in models]]
     assert len(calls["fit_nv12"]) == 3
@@ -107,7 +107,7 @@ def test_models_of_one_geometry_share_one_conversion(monkeypatch: pytest.MonkeyP
     first, second, third = made[0], made[1], made[THREADS // 2]
     assert np.shares_memory(first.tensors["y"], second.tensors["y"])
     assert not np.shares_memory(first.tensors["y"], third.tensors["y"])
-    alone = make_preprocessor(NV12, letterbox)([SharedImage(message())])
+    alone = make_preprocessor(NV12, letterbox)([ReceivedImage(message())])
     assert np.array_equal(first.tensors["y"], alone.tensors["y"])
     assert first.transforms == alone.transforms
 
@@ -115,10 +115,10 @@ def test_models_of_one_geometry_share_one_conversion(monkeypatch: pytest.MonkeyP
 def test_a_broken_message_is_looked_at_once_and_told_to_each(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    calls = counted(monkeypatch, shared_image, "image_to_frame")
+    calls = counted(monkeypatch, received_image, "image_to_frame")
     msg = message()
     msg.data = msg.data[:100]
-    errors = at_once(SharedImage(msg).frame)
+    errors = at_once(ReceivedImage(msg).frame)
     assert len(calls) == 1
     assert {type(error) for error in errors} == {ImageError}
     assert {error.fault for error in errors} == {ImageFault.SHORT_DATA}
@@ -128,7 +128,7 @@ def test_a_broken_message_is_looked_at_once_and_told_to_each(
 
 def test_no_lock_is_held_while_something_is_made() -> None:
     """Each waits for the other inside of its own making."""
-    image = SharedImage(message())
+    image = ReceivedImage(message())
     met = threading.Barrier(2)
     with ThreadPoolExecutor(2) as pool:
         futures = [pool.submit(image.once, key, lambda: met.wait(10)) for key in "ab"]
@@ -136,14 +136,14 @@ def test_no_lock_is_held_while_something_is_made() -> None:
 
 
 def test_what_is_made_may_need_something_else_of_the_same_image() -> None:
-    image = SharedImage(message())
+    image = ReceivedImage(message())
     assert image.once("outer", lambda: image.once("inner", lambda: 4) + 1) == 5
     assert image.once("inner", lambda: 0) == 4
 
 
 def test_who_waits_too_long_makes_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared_image, "MAKING_TIMEOUT", 0.05)
-    image, end = SharedImage(message()), threading.Event()
+    monkeypatch.setattr(received_image, "MAKING_TIMEOUT", 0.05)
+    image, end = ReceivedImage(message()), threading.Event()
     with ThreadPoolExecutor(1) as pool:
         stuck = pool.submit(image.once, "key", lambda: end.wait(20))
         while not image._made:
@@ -161,7 +161,7 @@ def test_an_error_that_cannot_be_copied_is_told_all_the_same() -> None:
     def fail() -> None:
         raise OddError(1, 2)
 
-    image = SharedImage(message())
+    image = ReceivedImage(message())
     for _ in range(3):
         with pytest.raises(OddError):
             image.once("key", fail)
@@ -173,7 +173,7 @@ def test_a_broken_message_is_not_kept_alive_by_its_error() -> None:
     msg.data = msg.data[:100]
     gc.disable()
     try:
-        image = SharedImage(msg)
+        image = ReceivedImage(msg)
         for _ in range(2):
             with pytest.raises(ImageError):
                 image.frame()
@@ -186,7 +186,7 @@ def test_a_broken_message_is_not_kept_alive_by_its_error() -> None:
 
 @pytest.mark.parametrize("encoding", ["nv12", "yuyv", "bgr8", "mono8"])
 def test_nobody_can_write_to_a_shared_frame(encoding: str) -> None:
-    image = SharedImage(message(encoding))
+    image = ReceivedImage(message(encoding))
     before = bytes(image.msg.data)
     frame = image.frame()
     parts = frame if isinstance(frame, NV12Frame) else [frame]
@@ -202,7 +202,7 @@ def test_nobody_can_write_to_a_shared_frame(encoding: str) -> None:
 
 
 def test_each_asker_says_which_encodings_it_accepts() -> None:
-    image = SharedImage(message("bgr8"))
+    image = ReceivedImage(message("bgr8"))
     assert image.frame(("bgr8", "nv12")) is image.frame()
     with pytest.raises(ImageError, match="'bgr8' is not one of the accepted ones: nv12") as caught:
         image.frame(("nv12",))
@@ -214,7 +214,7 @@ def test_each_asker_says_which_encodings_it_accepts() -> None:
 
 def test_the_limit_of_bytes_is_that_of_the_node() -> None:
     msg = message("mono8", 10, 10)
-    assert SharedImage(msg, max_bytes=len(msg.data)).frame().shape == (10, 10)
+    assert ReceivedImage(msg, max_bytes=len(msg.data)).frame().shape == (10, 10)
     with pytest.raises(ImageError, match="max_image_bytes") as caught:
-        SharedImage(msg, max_bytes=len(msg.data) - 1).frame()
+        ReceivedImage(msg, max_bytes=len(msg.data) - 1).frame()
     assert caught.value.fault is ImageFault.TOO_LARGE
