@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
-from hbm_runtime_ros.player.pictures import ImageSourceError
+from hbm_runtime_ros.player.pictures import SourceError
 
 SUFFIX = ".mcap"
 IMAGE_TYPES: dict[str, Any] = {
@@ -26,16 +26,16 @@ MAX_BYTES = 1 << 28
 _TIME_LIMIT = (1 << 31) * 10**9  # ns; builtin_interfaces/Time has signed 32 bits for seconds
 
 
-class BagImage(NamedTuple):
-    """One message of a bag.
+class PlayedImage(NamedTuple):
+    """One image to play.
 
     Attributes:
-        msg: As recorded.
-        time: When it was recorded, ns of the recorder's clock.
+        msg: As recorded, or made of a picture.
+        time: When it was recorded, ns of the recorder's clock; None if the source does not say.
     """
 
     msg: Image | CompressedImage
-    time: int
+    time: int | None
 
 
 class Bag:
@@ -54,7 +54,7 @@ class Bag:
             topic: Whose images are read; "" for the only topic that has some.
 
         Raises:
-            ImageSourceError: If this is no bag, or holds no such topic.
+            SourceError: If this is no bag, or holds no such topic.
         """
         self._path = path
         self._mcap = _Mcap()
@@ -64,7 +64,7 @@ class Bag:
             topic = images[0]
         if topic not in images:
             held = ", ".join(f"{name} ({kind})" for name, kind in sorted(topics.items()))
-            raise ImageSourceError(
+            raise SourceError(
                 f"'{path}' must hold {f'images on {topic}' if topic else 'one topic of images'} "
                 f"(sensor_msgs Image or CompressedImage, cdr), it holds {held or 'no messages'}; "
                 "the parameter 'topic' chooses one"
@@ -72,7 +72,7 @@ class Bag:
         self.topic = topic
         self.type = IMAGE_TYPES[topics[topic]]
 
-    def images(self, loop: bool) -> Iterator[BagImage]:
+    def images(self, loop: bool) -> Iterator[PlayedImage]:
         """Read the messages.
 
         Args:
@@ -82,7 +82,7 @@ class Bag:
             The messages.
 
         Raises:
-            ImageSourceError: Where the file is broken.
+            SourceError: Where the file is broken.
         """
         while True:
             number = 0
@@ -90,13 +90,13 @@ class Bag:
                 if channel.topic == self.topic:
                     number += 1
                     if message.log_time >= _TIME_LIMIT:
-                        raise ImageSourceError(
+                        raise SourceError(
                             f"'{self._path}': message {number} on {self.topic}: "
                             f"{message.log_time} ns is no time that ROS knows"
                         )
-                    yield BagImage(self._image(message.data, number), message.log_time)
+                    yield PlayedImage(self._image(message.data, number), message.log_time)
             if number == 0:
-                raise ImageSourceError(f"'{self._path}' holds no message on {self.topic}")
+                raise SourceError(f"'{self._path}' holds no message on {self.topic}")
             if not loop:
                 return
 
@@ -104,7 +104,7 @@ class Bag:
         try:
             msg: Image | CompressedImage = deserialize_message(data, self.type)
         except RuntimeError as error:
-            raise ImageSourceError(
+            raise SourceError(
                 f"'{self._path}': message {number} on {self.topic} is no {self.type.__name__}: "
                 f"{_one_line(error)}"
             ) from error
@@ -138,7 +138,7 @@ class Bag:
                     schemas[record.id] = record
                 elif isinstance(record, self._mcap.records.Channel):
                     channels.append(record)
-        except ImageSourceError:  # it did not even come to end the file
+        except SourceError:  # it did not even come to end the file
             if not channels:
                 raise
         return schemas, channels
@@ -151,9 +151,7 @@ class Bag:
                 channels[record.id] = record
             elif isinstance(record, self._mcap.records.Message):
                 if record.channel_id not in channels:
-                    raise ImageSourceError(
-                        f"'{self._path}' is broken: no channel {record.channel_id}"
-                    )
+                    raise SourceError(f"'{self._path}' is broken: no channel {record.channel_id}")
                 yield channels[record.channel_id], record
 
     def _records(self) -> Iterator[Any]:
@@ -173,15 +171,15 @@ class Bag:
         try:
             with self._path.open("rb") as file:
                 yield _BoundedFile(file)
-        except ImageSourceError:
+        except SourceError:
             raise
         except self._mcap.too_early as error:
-            raise ImageSourceError(
+            raise SourceError(
                 f"'{self._path}' ends too early; `mcap recover` may save it"
             ) from error
         # what the library and its decompressors raise for what a broken file says
         except self._mcap.errors as error:
-            raise ImageSourceError(
+            raise SourceError(
                 f"'{self._path}' is not an MCAP file that can be read: {_one_line(error)}"
             ) from error
 
@@ -220,7 +218,7 @@ class _Mcap:
             import zstandard
             from mcap import exceptions, reader, records, stream_reader
         except ImportError as error:
-            raise ImageSourceError(
+            raise SourceError(
                 f"playing a bag needs the Python package mcap: pip install 'mcap>=1.2.1' ({error})"
             ) from error
         self.magic = b"\x89MCAP0\r\n"

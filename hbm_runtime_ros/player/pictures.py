@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".tif", ".tiff"})
 
 
-class ImageSourceError(ValueError):
-    """A source that holds no pictures; the text names it."""
+class SourceError(ValueError):
+    """A source that holds no images, or a broken one; the text names it."""
 
 
-def open_source(path: Path, loop: bool) -> Iterator[Picture]:
+def open_pictures(path: Path, loop: bool) -> Iterator[Picture]:
     """Read pictures, BGR uint8 [height, width, 3].
 
     Args:
@@ -31,16 +31,16 @@ def open_source(path: Path, loop: bool) -> Iterator[Picture]:
         The pictures. One that comes again may be the same array.
 
     Raises:
-        ImageSourceError: If there is nothing to read; also later, for a file that cannot be read.
+        SourceError: If there is nothing to read; also later, for a file that cannot be read.
     """
     if not path.exists():
-        raise ImageSourceError(
+        raise SourceError(
             f"'{path}' does not exist; give a picture, a folder of pictures or a video"
         )
     if path.is_dir():
         files = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
         if not files:
-            raise ImageSourceError(
+            raise SourceError(
                 f"folder '{path}' holds no picture ({', '.join(sorted(PICTURE_SUFFIXES))})"
             )
         return _pictures(files, loop)
@@ -66,7 +66,7 @@ def _pictures(files: list[Path], loop: bool) -> Iterator[Picture]:
 def _read(file: Path) -> Picture:
     picture: Picture | None = _opencv().imread(str(file), _opencv().IMREAD_COLOR)
     if picture is None:
-        raise ImageSourceError(f"'{file}' is not a picture that OpenCV can read")
+        raise SourceError(f"'{file}' is not a picture that OpenCV can read")
     return picture
 
 
@@ -77,9 +77,7 @@ def _video(path: Path, loop: bool) -> Iterator[Picture]:
         try:
             ok, picture = capture.read()
             if not ok:
-                raise ImageSourceError(
-                    f"'{path}' is neither a picture nor a video that OpenCV can read"
-                )
+                raise SourceError(f"'{path}' is neither a picture nor a video that OpenCV can read")
             while ok:
                 yield picture
                 ok, picture = capture.read()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from rclpy.clock import Clock, ClockType
@@ -16,9 +16,9 @@ from sensor_msgs.msg import CompressedImage, Image
 from hbm_runtime.image import ImageError, bgr_resize, bgr_to_nv12
 from hbm_runtime_ros.messages.conversions import bytes_to_field, time_msg
 from hbm_runtime_ros.parameters.spec import ConfigurationError, ParameterSpec, not_empty
-from hbm_runtime_ros.player.bag import SUFFIX, Bag
+from hbm_runtime_ros.player.bag import SUFFIX, Bag, PlayedImage
 from hbm_runtime_ros.player.pace import Pace, ResultGate
-from hbm_runtime_ros.player.pictures import ImageSourceError, open_source
+from hbm_runtime_ros.player.pictures import SourceError, open_pictures
 from hbm_runtime_ros.ros import qos
 from hbm_runtime_ros.ros.declared import declare
 from hbm_runtime_ros.ros.run_node import Finished, run_node
@@ -74,18 +74,6 @@ PARAMETERS = (
 ONLY_OF_BAGS = {"topic": "", "stamps": "now", "clock": False}  # and what others must have
 
 
-class Frame(NamedTuple):
-    """One image to play.
-
-    Attributes:
-        msg: The message.
-        time: When it was recorded, ns; None if the source does not say.
-    """
-
-    msg: Image | CompressedImage
-    time: int | None
-
-
 class ImagePlayer(Node):
     """Publishes `image_raw`, or `image_raw/compressed` of a bag that holds such, like a camera."""
 
@@ -101,9 +89,9 @@ class ImagePlayer(Node):
         super().__init__("image_player", **options)
         values = declare(self, "", PARAMETERS)
         try:
-            self._frames = _open(values)
-            self._next: Frame | None = next(self._frames)
-        except ImageSourceError as error:
+            self._images = _open(values)
+            self._next: PlayedImage | None = next(self._images)
+        except SourceError as error:
             raise ConfigurationError(f"parameter 'source': {error}") from error
         except ImageError as error:
             raise ConfigurationError(
@@ -151,48 +139,47 @@ class ImagePlayer(Node):
         self._timer.timer_period_ns = max(1, due - self._steady.now().nanoseconds)
         self._timer.reset()
 
-    def _read(self) -> Frame | None:
+    def _read(self) -> PlayedImage | None:
         """Read the next image, or None at the end; what cannot be played is skipped."""
         while True:
             try:
-                return next(self._frames, None)
-            except (ImageSourceError, ImageError) as error:
+                return next(self._images, None)
+            except (SourceError, ImageError) as error:
                 self.get_logger().error(f"{error}; skipped", throttle_duration_sec=5.0)
 
-    def _publish(self, frame: Frame) -> None:
+    def _publish(self, image: PlayedImage) -> None:
         stamp = self.get_clock().now().to_msg()
-        if self._clock_publisher is not None and frame.time is not None:
-            stamp = time_msg(frame.time)
+        if self._clock_publisher is not None and image.time is not None:
+            stamp = time_msg(image.time)
             self._clock_publisher.publish(ClockTime(clock=stamp))
         if not self._keeps_stamps:
-            frame.msg.header.stamp = stamp
-        self._publisher.publish(frame.msg)
+            image.msg.header.stamp = stamp
+        self._publisher.publish(image.msg)
 
 
-def _open(values: Mapping[str, Any]) -> Iterator[Frame]:
+def _open(values: Mapping[str, Any]) -> Iterator[PlayedImage]:
     """Open the source that the parameters name."""
     source = Path(values["source"])
     if source.suffix.lower() == SUFFIX:
-        images = Bag(source, values["topic"]).images(values["loop"])
-        return (Frame(*image) for image in images)
+        return Bag(source, values["topic"]).images(values["loop"])
     for name, needed in ONLY_OF_BAGS.items():
         if values[name] != needed:
             raise ConfigurationError(
                 f"parameter '{name}' must be {needed!r} where the source is no bag (*{SUFFIX}), "
                 f"got {values[name]!r}"
             )
-    return _PictureFrames(values)
+    return _PictureImages(values)
 
 
-class _PictureFrames(Iterator[Frame]):
+class _PictureImages(Iterator[PlayedImage]):
     """Pictures as messages; a picture that comes again and again is converted once."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        self._pictures = open_source(Path(values["source"]), values["loop"])
+        self._pictures = open_pictures(Path(values["source"]), values["loop"])
         self._values = values
-        self._last: tuple[Picture, Frame] | None = None
+        self._last: tuple[Picture, PlayedImage] | None = None
 
-    def __next__(self) -> Frame:
+    def __next__(self) -> PlayedImage:
         picture, values = next(self._pictures), self._values
         if self._last is None or self._last[0] is not picture:
             msg = to_image(
@@ -203,7 +190,7 @@ class _PictureFrames(Iterator[Frame]):
                 values["height"],
             )
             msg.header.frame_id = values["frame_id"]
-            self._last = (picture, Frame(msg, None))
+            self._last = (picture, PlayedImage(msg, None))
         return self._last[1]
 
 

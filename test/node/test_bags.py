@@ -30,7 +30,7 @@ from hbm_runtime_ros.messages.conversions import tensors_to_numpy
 from hbm_runtime_ros.player import bag as bag_source
 from hbm_runtime_ros.player.bag import Bag
 from hbm_runtime_ros.player.pace import LONGEST_GAP, Pace
-from hbm_runtime_ros.player.pictures import ImageSourceError
+from hbm_runtime_ros.player.pictures import SourceError
 from hbm_runtime_ros.ros.qos import TENSORS
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "make_bag.py"
@@ -303,14 +303,14 @@ def test_a_bag_that_cannot_be_played_is_named_with_the_reason(
     file = tmp_path / "bad.mcap"
     make, says = BROKEN[case]
     make(file)
-    with pytest.raises(ImageSourceError) as caught:
+    with pytest.raises(SourceError) as caught:
         read(file)
     assert says in str(caught.value)
     assert f"'{file}'" in str(caught.value)
 
 
 def test_a_topic_that_a_bag_lacks_is_named(bag: Path) -> None:
-    with pytest.raises(ImageSourceError, match=r"must hold images on /other .* it holds /camera"):
+    with pytest.raises(SourceError, match=r"must hold images on /other .* it holds /camera"):
         Bag(bag, "/other")
 
 
@@ -323,7 +323,7 @@ def test_what_a_recorder_wrote_before_it_was_killed_is_played(bag: Path) -> None
     killed = bag.with_name("killed.mcap")
     killed.write_bytes(bag.read_bytes()[: last.chunk_start_offset + last.chunk_length])
     images, found = Bag(killed, TOPIC).images(loop=False), []
-    with pytest.raises(ImageSourceError, match="ends too early"):
+    with pytest.raises(SourceError, match="ends too early"):
         found.extend(iter(lambda: next(images), None))
     assert len(found) == COUNT
 
@@ -346,7 +346,7 @@ def test_a_broken_bag_ends_in_images_or_in_an_error_of_ours(
         try:
             read(file, TOPIC)
             outcomes["played"] += 1
-        except ImageSourceError:
+        except SourceError:
             outcomes["refused"] += 1
     assert min(outcomes.values()) > 20, outcomes
 
