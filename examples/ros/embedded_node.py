@@ -20,7 +20,7 @@ from std_msgs.msg import Float32
 from hbm_runtime_ros.node.inference_node import InferenceNode
 
 if TYPE_CHECKING:
-    from hbm_runtime_ros.pipeline.pipeline import Result
+    from hbm_runtime_ros.pipeline import Result
 
 MODEL = "detector"  # a name in the parameter `models`
 

@@ -7,12 +7,13 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from hbm_runtime_ros.models.served_model import LoadedModel, ServedModel
+from hbm_runtime_ros.models.model_version import ModelVersion
+from hbm_runtime_ros.models.served_model import ServedModel
 from hbm_runtime_ros.parameters.reading import ConfigurationError
 
 if TYPE_CHECKING:
-    from hbm_runtime_ros.models.model_file_runtime import LoadedFile
-    from hbm_runtime_ros.models.served_models import ModelTable
+    from hbm_runtime_ros.models.model_file_runtime import ModelFileRuntime
+    from hbm_runtime_ros.models.served_models import ServedModels
 
 Completion = Callable[[], str]
 
@@ -32,18 +33,18 @@ class ModelChanges:
 
     def __init__(
         self,
-        table: ModelTable,
+        served: ServedModels,
         state: Callable[[], str],
         changed: Callable[[], None],
     ) -> None:
         """Change nothing yet.
 
         Args:
-            table: Of the models.
+            served: The models.
             state: Label of the node's life cycle.
-            changed: Called after a change, to subscribe and to tell of the models.
+            changed: Called after a change, to subscribe and to publish ~/model_info.
         """
-        self._table = table
+        self._served = served
         self._state = state
         self._changed = changed
         # from the loading, in one thread, until its completion in another
@@ -65,7 +66,7 @@ class ModelChanges:
         return self._replace([model for model in self._named(name) if model.loaded is None])
 
     def reload(self, name: str) -> Completion:
-        """Load a model's file anew, for all models in it; the old one works on meanwhile.
+        """Load a model's file again, for all models in it; the old version works on meanwhile.
 
         Args:
             name: Of the model, "" for all that are loaded.
@@ -75,13 +76,13 @@ class ModelChanges:
 
         Raises:
             Refused: If there is no such model, or it is not loaded.
-            ConfigurationError: If it cannot be loaded; the old one stays.
+            ConfigurationError: If it cannot be loaded; the old version stays.
         """
         named = self._named(name)
         if name and named[0].loaded is None:
             raise Refused(f"model '{name}' is not loaded; call ~/load")
         files = {model.settings.file for model in named}
-        models = [m for m in self._table.models if m.loaded and m.settings.file in files]
+        models = [m for m in self._served.models if m.loaded and m.settings.file in files]
         return self._replace(models, fresh=True)
 
     def unload(self, name: str) -> Completion:
@@ -108,7 +109,7 @@ class ModelChanges:
                 model.pipeline.stop(0.0, drain=False)
                 file = model.loaded.file
                 model.set_loaded(None)
-                self._table.close_unused(file)
+                self._served.close_unused(file)
                 done.append(model.name)
             self._changed()
             return _said("unloaded", done)
@@ -140,7 +141,7 @@ class ModelChanges:
         return complete
 
     def _named(self, name: str) -> tuple[ServedModel, ...]:
-        models = self._table.models
+        models = self._served.models
         if not models:
             raise Refused(f"the node is {self._state()} and has no models; configure it first")
         if not name:
@@ -174,13 +175,13 @@ class ModelChanges:
 
     def _load(self, models: Sequence[ServedModel], fresh: bool) -> Completion:
         before = _files_of(models)
-        files: dict[str, LoadedFile] = {}
+        files: dict[str, ModelFileRuntime] = {}
         if not fresh:
-            files = {file.path: file for file in self._table.files()}
-        loaded: list[LoadedModel] = []
+            files = {file.path: file for file in self._served.files()}
+        loaded: list[ModelVersion] = []
         try:
             for model in models:
-                loaded.append(self._table.load(model.settings, files.get(model.settings.file)))
+                loaded.append(self._served.load(model.settings, files.get(model.settings.file)))
                 files[model.settings.file] = loaded[-1].file
         except ConfigurationError:
             self._close_unused(loaded)
@@ -200,22 +201,22 @@ class ModelChanges:
                 if old is None and self._state() == "active":
                     model.pipeline.start()
                 if old is not None:
-                    self._table.close_unused(old.file)
+                    self._served.close_unused(old.file)
             self._changed()
             return _said("loaded", [model.name for model in models])
 
         return complete
 
     def _check_present(self, models: Sequence[ServedModel]) -> None:
-        if any(model not in self._table.models for model in models):
+        if any(model not in self._served.models for model in models):
             raise Refused("the node was configured anew meanwhile; try again")
 
-    def _close_unused(self, loaded: list[LoadedModel]) -> None:
+    def _close_unused(self, loaded: list[ModelVersion]) -> None:
         for file in dict.fromkeys(each.file for each in loaded):
-            self._table.close_unused(file)
+            self._served.close_unused(file)
 
 
-def _files_of(models: Sequence[ServedModel]) -> list[LoadedFile | None]:
+def _files_of(models: Sequence[ServedModel]) -> list[ModelFileRuntime | None]:
     return [None if model.loaded is None else model.loaded.file for model in models]
 
 

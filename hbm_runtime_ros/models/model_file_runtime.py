@@ -17,7 +17,7 @@ CLOSE_TIMEOUT = 5.0  # seconds for the runs of a runtime that is closed
 RENEW_TIMEOUT = 30.0  # seconds that a recovery waits for that of another model of its file
 
 
-class LoadedFile:
+class ModelFileRuntime:
     """A model file and the runtime that has loaded it; all models of the file share it.
 
     A factory may have the methods of `SharedRuntimes`, `renew` and `give_back`; else runtimes are
@@ -34,7 +34,7 @@ class LoadedFile:
 
         Raises:
             HBMError: If it cannot be loaded.
-            OSError: Likewise.
+            OSError: If it cannot be read.
         """
         self.path = path
         self._load = load
@@ -62,7 +62,7 @@ class LoadedFile:
         Raises:
             HBMError: If the file cannot be loaded again, or is another one by now; the old
                 runtime stays.
-            OSError: Likewise.
+            OSError: If it cannot be read.
         """
         if not self._renewing.acquire(timeout=RENEW_TIMEOUT):
             raise HBMError(f"another model of {self.path} has been loading it for too long")
@@ -91,14 +91,14 @@ class LoadedFile:
             before: Called by the thread first; bounded in time.
 
         Returns:
-            The thread that does so, to be joined by whoever wants to know.
+            The thread that does so, to be joined where the end matters.
         """
         with self._swapping:
             self._closed = True
         return _close_in_background(self._load, self._runtime, before)
 
 
-def close_files(files: Iterable[LoadedFile], timeout: float = 2 * CLOSE_TIMEOUT) -> bool:
+def close_files(files: Iterable[ModelFileRuntime], timeout: float = 2 * CLOSE_TIMEOUT) -> bool:
     """Free the runtimes of some files.
 
     Args:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Topics:
+class TopicNames:
     """Resolved names of one model's topics.
 
     Attributes:
@@ -44,7 +44,7 @@ def model_info(
     model: str,
     settings: ModelSettings,
     images: Sequence[PreparedImage],
-    topics: Topics,
+    topics: TopicNames,
 ) -> ModelInfo:
     """Describe one model.
 
@@ -59,7 +59,7 @@ def model_info(
         The message.
     """
     inputs, outputs = _tensors(runtime, model, "input"), _tensors(runtime, model, "output")
-    info = ModelInfo(
+    return ModelInfo(
         name=settings.name,
         model_name=model,
         file=settings.file,
@@ -76,29 +76,38 @@ def model_info(
         ],
         tensors_topic=topics.tensors,
         device_id=settings.device_id,
+        **_live_fields(settings.live),
     )
-    set_live(info, settings.live)
-    return info
 
 
-def set_live(info: ModelInfo, live: LiveSettings) -> None:
-    """Put in what may change while the model runs.
+def with_live(info: ModelInfo, live: LiveSettings) -> ModelInfo:
+    """Copy a description with other live settings.
 
     Args:
-        info: Changed in place.
-        live: The values.
+        info: Stays as it is: it may be on its way to a subscriber.
+        live: What may change while the model runs.
+
+    Returns:
+        The new message.
     """
-    info.priority = live.priority
-    info.bpu_cores = list(live.bpu_cores)
-    info.custom_id = live.custom_id
-    info.timeout = float(live.timeout)
-    info.deadline = float(live.deadline)
-    info.max_rate = float(live.max_rate)
-    info.queue_policy = live.queue_policy
-    info.queue_depth = live.queue_depth
-    info.every_nth = live.every_nth
-    info.max_age = float(live.max_age)
-    info.lazy = live.lazy
+    fields = {name: getattr(info, name) for name in info.get_fields_and_field_types()}
+    return ModelInfo(**{**fields, **_live_fields(live)})
+
+
+def _live_fields(live: LiveSettings) -> dict[str, Any]:
+    return {
+        "priority": live.priority,
+        "bpu_cores": list(live.bpu_cores),
+        "custom_id": live.custom_id,
+        "timeout": float(live.timeout),
+        "deadline": float(live.deadline),
+        "max_rate": float(live.max_rate),
+        "queue_policy": live.queue_policy,
+        "queue_depth": live.queue_depth,
+        "every_nth": live.every_nth,
+        "max_age": float(live.max_age),
+        "lazy": live.lazy,
+    }
 
 
 def _image(settings: ImageSettings, prepared: PreparedImage, topic: str) -> ImageInputInfo:

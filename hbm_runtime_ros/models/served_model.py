@@ -3,35 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rclpy.qos import DurabilityPolicy
 
-from hbm_runtime import HB_HBMRuntime, HBMError
-from hbm_runtime.image.preprocessing import (
-    ModelInputs,
-    Preprocessor,
-    input_specs,
-)
 from hbm_runtime_ros.messages.conversions import array_to_tensor, time_msg, transform_to_msg
 from hbm_runtime_ros.messages.received_image import ReceivedImage
-from hbm_runtime_ros.models.model_file_runtime import LoadedFile
-from hbm_runtime_ros.models.model_info import Topics, model_info, set_live
+from hbm_runtime_ros.models.model_info import TopicNames, with_live
+from hbm_runtime_ros.models.model_version import ModelVersion
 from hbm_runtime_ros.msg import InputImage, ModelInfo, TensorList
-from hbm_runtime_ros.parameters.model_fit import choose_model, preprocessor_of
-from hbm_runtime_ros.parameters.reading import ConfigurationError, Problem
-from hbm_runtime_ros.parameters.settings import LiveSettings, ModelSettings
 from hbm_runtime_ros.pipeline import drop_reasons
-from hbm_runtime_ros.pipeline.pipeline import (
-    RECOVERED,
-    ModelPipeline,
-    Rejected,
-    Result,
-    Steps,
-)
-from hbm_runtime_ros.ros.log_throttle import LogThrottle
+from hbm_runtime_ros.pipeline.attempt import Rejected, Result, Steps
+from hbm_runtime_ros.pipeline.pipeline import RECOVERED, ModelPipeline
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,96 +25,25 @@ if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.publisher import Publisher
 
-    from hbm_runtime_ros.pipeline.steps import Tensors
+    from hbm_runtime import HB_HBMRuntime
+    from hbm_runtime.image.preprocessing import ModelInputs
+    from hbm_runtime_ros.parameters.settings import LiveSettings, ModelSettings
+    from hbm_runtime_ros.pipeline.attempt import Tensors
+    from hbm_runtime_ros.ros.log_throttle import LogThrottle
 
 ImageResult = Result[ReceivedImage]
 Listener = Callable[[ImageResult], None]
 
 
-@dataclass(frozen=True)
-class LoadedModel:
-    """One version of a model, with all that must change together when another one is loaded.
-
-    Attributes:
-        file: That it is in.
-        model: Name inside the file.
-        preprocessor: Makes its inputs.
-        info: What is told of it.
-        output_types: Constant of Tensor.msg per output.
-    """
-
-    file: LoadedFile
-    model: str
-    preprocessor: Preprocessor
-    info: ModelInfo
-    output_types: Mapping[str, int]
-
-
 class _Outputs(dict[str, "NDArray[np.generic]"]):
     """Output arrays by name, and the version of the model that they are from."""
 
-    def __init__(self, tensors: Tensors, version: LoadedModel) -> None:
+    def __init__(self, tensors: Tensors, version: ModelVersion) -> None:
         super().__init__(tensors)
         self.version = version
 
 
-def load_model(
-    file: LoadedFile, settings: ModelSettings, topics: Topics, shared: bool
-) -> LoadedModel:
-    """Find a model in its file and check that the node can run it as configured.
-
-    Args:
-        file: Opened.
-        settings: Of the model.
-        topics: Its resolved names.
-        shared: Whether other models of the node see the same images.
-
-    Returns:
-        The model, ready to be served.
-
-    Raises:
-        ConfigurationError: If the settings do not fit the file or the chip.
-    """
-    runtime = file.runtime
-    name = choose_model(settings, runtime.model_names)
-    preprocessor = preprocessor_of(settings, name, input_specs(runtime, name), shared)
-    problems = scheduling_problems(runtime, name, settings)
-    if problems:
-        raise ConfigurationError(problems)
-    info = model_info(runtime, name, settings, preprocessor.images, topics)
-    types = {tensor.name: tensor.data_type for tensor in info.outputs}
-    return LoadedModel(file, name, preprocessor, info, types)
-
-
-def scheduling_problems(
-    runtime: HB_HBMRuntime, model: str, settings: ModelSettings
-) -> tuple[Problem, ...]:
-    """Let the runtime check scheduling parameters against the chip; each run brings them again.
-
-    Args:
-        runtime: That has loaded the model.
-        model: Name inside the file.
-        settings: To be checked.
-
-    Returns:
-        What does not fit.
-    """
-    live = settings.live
-    values: dict[str, Any] = {
-        "priority": live.priority,
-        "bpu_cores": list(live.bpu_cores),
-        "device_id": settings.device_id,
-    }
-    problems = []
-    for key, value in values.items():
-        try:
-            runtime.set_scheduling_params(**{key: {model: value}})
-        except HBMError as error:
-            problems.append(Problem(f"{settings.name}.{key}", f"{value} cannot be used: {error}"))
-    return tuple(problems)
-
-
-class ModelInput:
+class InputCounters:
     """Counters of one image topic of one model, since the node was configured.
 
     For the executor thread.
@@ -153,7 +67,7 @@ class ModelInput:
     def count(self, stamp: Time, received: int) -> None:
         """A message came: its stamp, and when, in nanoseconds of the node's clock."""
         self.received += 1
-        self._latest = (stamp, received)  # reckoned with only when somebody asks
+        self._latest = (stamp, received)  # the age is computed only when it is read
 
     @property
     def age(self) -> float:
@@ -176,8 +90,8 @@ class ServedModel:
         node: Node,
         clock: Callable[[], int],
         settings: ModelSettings,
-        loaded: LoadedModel,
-        topics: Topics,
+        loaded: ModelVersion,
+        topics: TopicNames,
         publisher: Publisher,
         listeners: Callable[[], Sequence[Listener]],
         on_room: Callable[[], None],
@@ -201,13 +115,13 @@ class ServedModel:
         self.publisher = publisher
         self.subscribed = False
         self.inputs = [
-            ModelInput(image.name, topic)
+            InputCounters(image.name, topic)
             for image, topic in zip(settings.images, topics.images, strict=True)
         ]
         names = [image.name for image in settings.images]
         anchored = settings.sync.policy == "anchor" and settings.sync.anchor in names
         self._anchor = names.index(settings.sync.anchor) if anchored else 0
-        self._loaded: LoadedModel | None = loaded
+        self._loaded: ModelVersion | None = loaded
         self._in_use = loaded
         self._runtime_in_use = loaded.file.runtime
         self._node = node
@@ -230,13 +144,13 @@ class ServedModel:
         return self.settings.name
 
     @property
-    def loaded(self) -> LoadedModel | None:
+    def loaded(self) -> ModelVersion | None:
         """What runs, None while it is unloaded."""
         return self._loaded
 
     @property
     def info(self) -> ModelInfo | None:
-        """What is told of the model, None while it is unloaded."""
+        """Description for ~/model_info, None while it is unloaded."""
         return None if self._loaded is None else self._loaded.info
 
     @property
@@ -253,8 +167,8 @@ class ServedModel:
             or self.publisher.get_subscription_count() > 0
         )
 
-    def set_loaded(self, loaded: LoadedModel | None) -> None:
-        """Run this from the next frame on.
+    def set_loaded(self, loaded: ModelVersion | None) -> None:
+        """Run this version from the next frame on.
 
         Args:
             loaded: Another version, or None for no model; then the pipeline must be stopped.
@@ -270,9 +184,7 @@ class ServedModel:
         """
         self.settings = settings
         if self._loaded is not None:
-            # a new message: the present one may be on its way to a subscriber
-            info = _copy_info(self._loaded.info)
-            set_live(info, settings.live)
+            info = with_live(self._loaded.info, settings.live)
             self._loaded = replace(self._loaded, info=info)
 
     def _prepare(self, frames: Sequence[ReceivedImage]) -> ModelInputs:
@@ -317,7 +229,7 @@ class ServedModel:
         Returns:
             The message, with copies of the tensors.
         """
-        # not what is in use now: the model may have been loaded anew since
+        # not what is in use now: the model may have been loaded again since
         assert isinstance(result.tensors, _Outputs)
         loaded = result.tensors.version
         return TensorList(
@@ -361,7 +273,3 @@ class ServedModel:
             self._node.get_logger().warning(line)
         else:
             self._node.get_logger().error(line)
-
-
-def _copy_info(info: ModelInfo) -> ModelInfo:
-    return ModelInfo(**{name: getattr(info, name) for name in info.get_fields_and_field_types()})

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from hbm_runtime import HBMError
 from hbm_runtime_ros.models.model_file_runtime import (
     CLOSE_TIMEOUT,
-    LoadedFile,
+    ModelFileRuntime,
     RuntimeFactory,
     close_files,
 )
-from hbm_runtime_ros.models.model_info import Topics
-from hbm_runtime_ros.models.served_model import Listener, LoadedModel, ServedModel, load_model
+from hbm_runtime_ros.models.model_info import TopicNames
+from hbm_runtime_ros.models.model_version import ModelVersion, load_model
+from hbm_runtime_ros.models.served_model import Listener, ServedModel
 from hbm_runtime_ros.parameters.reading import ConfigurationError, Problem
 from hbm_runtime_ros.parameters.settings import ImageSettings, ModelSettings, NodeSettings
 from hbm_runtime_ros.parameters.topics import topic_of
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 STOP_GRACE = 1.0  # seconds that a stop may take beyond its time-out
 
 
-class ModelTable:
+class ServedModels:
     """Loads the models of a configuration, all or none, and frees them.
 
     For the thread that carries out transitions, except `load`.
@@ -86,7 +87,7 @@ class ModelTable:
         self._shared = Counter(
             self._subscription(image) for model in settings.models for image in model.images
         )
-        files: dict[str, LoadedFile] = {}
+        files: dict[str, ModelFileRuntime] = {}
         try:
             loaded = self._load_all(settings.models, files)
             self.models = tuple(self._serve(model) for model in loaded)
@@ -95,7 +96,7 @@ class ModelTable:
             close_files(files.values())
             raise
 
-    def load(self, settings: ModelSettings, file: LoadedFile | None = None) -> LoadedModel:
+    def load(self, settings: ModelSettings, file: ModelFileRuntime | None = None) -> ModelVersion:
         """Load one model; from any thread.
 
         Args:
@@ -103,7 +104,7 @@ class ModelTable:
             file: That it is in, if it is open already.
 
         Returns:
-            What runs it; whoever has no use for it closes its file, if that was not open.
+            What runs it; a caller that does not use it closes its file, if that was not open.
 
         Raises:
             ConfigurationError: If it cannot be loaded or does not fit.
@@ -117,23 +118,23 @@ class ModelTable:
                 used.close()
             raise
 
-    def files(self) -> list[LoadedFile]:
+    def files(self) -> list[ModelFileRuntime]:
         """All open files, each once."""
         files = [model.loaded.file for model in self.models if model.loaded is not None]
         return list(dict.fromkeys(files))
 
-    def close_unused(self, file: LoadedFile) -> None:
+    def close_unused(self, file: ModelFileRuntime) -> None:
         """Free a file in the background unless a model uses it; frames under way end first."""
         if file in self.files():
             return
         models = [model for model in self.models if model.settings.file == file.path]
 
-        def let_turns_end() -> None:
+        def let_attempts_end() -> None:
             until = time.monotonic() + CLOSE_TIMEOUT
             for model in models:
-                model.pipeline.wait_for_turn(until - time.monotonic())
+                model.pipeline.wait_for_attempt(until - time.monotonic())
 
-        file.close(let_turns_end)
+        file.close(let_attempts_end)
 
     def start(self) -> None:
         """Let the loaded models work."""
@@ -184,8 +185,8 @@ class ModelTable:
         return close_files(files, timeout)
 
     def _load_all(
-        self, models: Sequence[ModelSettings], files: dict[str, LoadedFile]
-    ) -> list[tuple[ModelSettings, LoadedModel]]:
+        self, models: Sequence[ModelSettings], files: dict[str, ModelFileRuntime]
+    ) -> list[tuple[ModelSettings, ModelVersion]]:
         loaded = []
         problems: list[Problem] = []
         unusable: set[str] = set()
@@ -208,7 +209,7 @@ class ModelTable:
             raise ConfigurationError(tuple(dict.fromkeys(problems)))
         return loaded
 
-    def _serve(self, model: tuple[ModelSettings, LoadedModel]) -> ServedModel:
+    def _serve(self, model: tuple[ModelSettings, ModelVersion]) -> ServedModel:
         settings, loaded = model
         topics = self._topics(settings)
         profile, _ = publisher_profile(self._node, topics.tensors, settings.tensors_qos)
@@ -231,16 +232,16 @@ class ModelTable:
         )
         return served
 
-    def _open(self, settings: ModelSettings) -> LoadedFile:
+    def _open(self, settings: ModelSettings) -> ModelFileRuntime:
         try:
-            return LoadedFile(settings.file, self._factory, self._library)
+            return ModelFileRuntime(settings.file, self._factory, self._library)
         except (HBMError, OSError) as error:
             text = f"{settings.file!r} cannot be loaded: {error}"
             raise ConfigurationError((Problem(f"{settings.name}.file", text),)) from error
 
-    def _topics(self, settings: ModelSettings) -> Topics:
+    def _topics(self, settings: ModelSettings) -> TopicNames:
         resolve = self._node.resolve_topic_name
-        return Topics(
+        return TopicNames(
             tuple(resolve(topic_of(image)) for image in settings.images),
             resolve(f"~/{settings.name}/tensors"),
         )

@@ -9,13 +9,13 @@ from typing import Any
 
 from hbm_runtime import HB_HBMRuntime
 
-_Key = tuple[str, tuple[tuple[str, Any], ...]]
+_FileAndOptions = tuple[str, tuple[tuple[str, Any], ...]]
 
 
 @dataclass
 class _Shared:
     runtime: HB_HBMRuntime
-    key: _Key
+    key: _FileAndOptions
     users: int = 0
 
 
@@ -23,33 +23,45 @@ class SharedRuntimes:
     """A factory for `InferenceNode(load=…)` that opens each file once for all its nodes.
 
     A runtime is closed when the last node has given it back. Thread-safe.
+
+    Example:
+        >>> load = SharedRuntimes()  # InferenceNode("left", load=load), InferenceNode("right", …)
+        >>> left, right = load("eye.hbm"), load("eye.hbm")
+        >>> left is right
+        True
+        >>> load.give_back(left, timeout=1.0)
+        >>> right.closed
+        False
+        >>> load.give_back(right, timeout=1.0)
+        >>> right.closed
+        True
     """
 
     def __init__(self) -> None:
         """Start without runtimes."""
-        # held while a file is opened: whoever wants the same one must wait for it anyway
+        # held while a file is opened: others that want the same one must wait for it anyway
         self._opening = threading.Lock()
         self._lock = threading.Lock()
-        self._current: dict[_Key, _Shared] = {}
+        self._current: dict[_FileAndOptions, _Shared] = {}
         self._given: dict[int, _Shared] = {}
 
     def __call__(self, path: str, **how: Any) -> HB_HBMRuntime:
-        """Open a file, or join those who have it open.
+        """Open a file, or share the runtime of it that is open.
 
         Args:
             path: Of the model file.
-            how: For HB_HBMRuntime.
+            how: Keyword arguments of HB_HBMRuntime.
 
         Returns:
             The runtime, to be given back.
 
         Raises:
-            HBMError: As HB_HBMRuntime does.
+            HBMError: If the file cannot be loaded.
         """
         return self._take((path, tuple(sorted(how.items()))), None)
 
     def renew(self, broken: HB_HBMRuntime) -> HB_HBMRuntime:
-        """Open the file of a runtime anew; all who hold the same one get the same new one.
+        """Open the file of a runtime again; all that hold the same one get the same new one.
 
         Args:
             broken: From this factory; it is still to be given back.
@@ -58,7 +70,7 @@ class SharedRuntimes:
             Another runtime, to be given back.
 
         Raises:
-            HBMError: As HB_HBMRuntime does.
+            HBMError: If the file cannot be loaded.
         """
         with self._lock:
             key = self._given[id(broken)].key
@@ -81,7 +93,7 @@ class SharedRuntimes:
                 del self._current[shared.key]
         runtime.close(timeout)
 
-    def _take(self, key: _Key, unwanted: HB_HBMRuntime | None) -> HB_HBMRuntime:
+    def _take(self, key: _FileAndOptions, unwanted: HB_HBMRuntime | None) -> HB_HBMRuntime:
         with self._opening:
             with self._lock:
                 shared = self._current.get(key)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The inference node: a managed node that turns images into raw tensors and tells of its models."""
+"""The inference node: a managed node that makes raw tensors of images and describes its models."""
 
 from __future__ import annotations
 
@@ -24,19 +24,14 @@ from hbm_runtime import HB_HBMRuntime
 from hbm_runtime_ros.models.changes import ModelChanges
 from hbm_runtime_ros.models.model_file_runtime import RuntimeFactory
 from hbm_runtime_ros.models.model_info import model_info_list
-from hbm_runtime_ros.models.served_model import (
-    Listener,
-    ModelInput,
-    ServedModel,
-    scheduling_problems,
-)
-from hbm_runtime_ros.models.served_models import ModelTable
+from hbm_runtime_ros.models.model_version import scheduling_problems
+from hbm_runtime_ros.models.served_model import Listener, ServedModel
+from hbm_runtime_ros.models.served_models import ServedModels
 from hbm_runtime_ros.msg import ModelInfoList, StatisticsList
 from hbm_runtime_ros.node.services import Services
-from hbm_runtime_ros.node.subscriptions import ImageTopics
+from hbm_runtime_ros.node.subscriptions import Subscriptions
 from hbm_runtime_ros.parameters.reading import ConfigurationError, Problem
 from hbm_runtime_ros.parameters.settings import DiagnosticsSettings, ModelSettings, NodeSettings
-from hbm_runtime_ros.pipeline.counters import InputCounters, ModelCounters
 from hbm_runtime_ros.ros import qos
 from hbm_runtime_ros.ros.declared import DeclaredParameters
 from hbm_runtime_ros.ros.log_bridge import ROOT, forward_runtime_log
@@ -48,6 +43,7 @@ from hbm_runtime_ros.ros.subscriber_watch import SubscriberWatch
 from hbm_runtime_ros.telemetry.core_use import CoreUse
 from hbm_runtime_ros.telemetry.diagnostics_message import TOPIC as DIAGNOSTICS_TOPIC
 from hbm_runtime_ros.telemetry.diagnostics_message import DiagnosticsReporter
+from hbm_runtime_ros.telemetry.report import NodeReport, report_model
 from hbm_runtime_ros.telemetry.statistics_message import StatisticsReporter
 
 if TYPE_CHECKING:
@@ -65,6 +61,21 @@ class InferenceNode(LifecycleNode):
 
     The executor's threads only store images, answer requests and carry out transitions.
     Conversion, inference and publishing of results happen in one worker thread per model.
+
+    Example:
+        >>> import rclpy
+        >>> from rclpy.parameter import Parameter
+        >>> rclpy.init()
+        >>> values = {"models": ["eye"], "eye.file": "eye.hbm", "eye.image_topic": "/camera/image"}
+        >>> parameters = [Parameter(name, value=value) for name, value in values.items()]
+        >>> node = InferenceNode(parameter_overrides=parameters)
+        >>> remove = node.add_result_listener("eye", lambda result: print(result.tensors))
+        >>> node.trigger_configure().name  # spun by an executor, it does this by itself
+        'SUCCESS'
+        >>> node.lifecycle_state, [model.name for model in node.models]
+        ('inactive', ['eye'])
+        >>> node.destroy_node()
+        >>> rclpy.shutdown()
     """
 
     def __init__(
@@ -88,7 +99,7 @@ class InferenceNode(LifecycleNode):
     def declare_parameters(
         self, namespace: str, parameters: Any, ignore_override: bool = False
     ) -> Any:
-        """As rclpy, which would end the process for an empty list in a file: it has no type."""
+        """Declare parameters; plain rclpy ends the process for an empty list, which has no type."""
         typed = [tuple(each) for each in parameters]
         dynamic = ParameterDescriptor(dynamic_typing=True)
         return super().declare_parameters(
@@ -109,15 +120,27 @@ class InferenceNode(LifecycleNode):
         self._wake_up = self.create_guard_condition(safe_callback(self, self._run_calls))
         throttle = LogThrottle(REPORT_PERIOD)
         clock = NodeClock(self)
-        self._topics = ImageTopics(self, clock, lambda: self.max_image_bytes, throttle)
+        self._image_subscriptions = Subscriptions(
+            self, clock, lambda: self.max_image_bytes, throttle
+        )
         watch = SubscriberWatch(self, self._subscribe)
-        self._table = ModelTable(self, clock, load, watch, self._listeners_of, self._wake, throttle)
+        self._served = ServedModels(
+            self, clock, load, watch, self._listeners_of, self._wake, throttle
+        )
         self._info_publisher: Publisher | None = None
         self._statistics_publisher: Publisher | None = None
         self._statistics_timer: Timer | None = None
         self._declared = DeclaredParameters(self, self._check_change, self._apply_change)
-        changes = ModelChanges(self._table, lambda: self._state, self._models_changed)
-        self._offered = Services(self, changes)
+        changes = ModelChanges(self._served, lambda: self._state, self._models_changed)
+        self._offered = Services(
+            self,
+            self._served,
+            changes,
+            state=lambda: self._state,
+            info=lambda: self.model_info,
+            max_bytes=lambda: self.max_image_bytes,
+            call_soon=self.call_soon,
+        )
         self._guard_transition_service()
         self._diagnostics = DiagnosticsReporter(self)
         self._diagnostics_publisher = self.create_publisher(
@@ -138,7 +161,7 @@ class InferenceNode(LifecycleNode):
     @property
     def models(self) -> Sequence[ServedModel]:
         """In the order of the parameter `models`; empty while unconfigured."""
-        return self._table.models
+        return self._served.models
 
     @property
     def problems(self) -> Sequence[str]:
@@ -164,15 +187,15 @@ class InferenceNode(LifecycleNode):
 
     @property
     def model_info(self) -> ModelInfoList:
-        """What ~/model_info tells."""
-        infos = [model.info for model in self._table.models if model.info is not None]
+        """The message of ~/model_info."""
+        infos = [model.info for model in self._served.models if model.info is not None]
         return model_info_list(self.get_clock().now().to_msg(), infos, self._any_runtime())
 
     def add_result_listener(self, model: str, callback: Listener) -> Callable[[], None]:
         """Get a model's results without ROS messages.
 
         The listener counts as a subscriber: a lazy model works for it. It may be added at any
-        time, also before the node is configured, and stays when the node is configured anew.
+        time, also before the node is configured, and stays when the node is configured again.
 
         Args:
             model: Name in the parameter `models`.
@@ -185,7 +208,7 @@ class InferenceNode(LifecycleNode):
         Raises:
             ValueError: If the node is configured and has no such model.
         """
-        names = [each.name for each in self._table.models]
+        names = [each.name for each in self._served.models]
         if names and model not in names:
             raise ValueError(f"there is no model '{model}'; the node has {', '.join(names)}")
         # an object of its own: the same callback may be added twice
@@ -234,7 +257,7 @@ class InferenceNode(LifecycleNode):
         self.__dict__.pop("_state_machine", None)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Read the parameters, load the models, tell of them."""
+        """Read the parameters, load the models, publish their descriptions."""
         try:
             self._configure()
         except ConfigurationError as error:
@@ -254,7 +277,7 @@ class InferenceNode(LifecycleNode):
         """Let the models work and subscribe to their images."""
 
         def activate() -> None:
-            self._table.start()
+            self._served.start()
             self._state = "active"
             self._subscribe()
 
@@ -266,7 +289,7 @@ class InferenceNode(LifecycleNode):
         def deactivate() -> None:
             self._state = "inactive"
             self._subscribe()
-            if not self._table.stop(STOP_TIMEOUT):
+            if not self._served.stop(STOP_TIMEOUT):
                 self.get_logger().warning(
                     f"an inference still runs after {STOP_TIMEOUT:g} s; it is left to itself"
                 )
@@ -314,7 +337,7 @@ class InferenceNode(LifecycleNode):
         settings = self._declared.read()
         self._settings = settings
         self._set_diagnostics_period(settings.diagnostics.period)
-        self._table.configure(settings)
+        self._served.configure(settings)
         self._declared.set_configured(True)
         self._problems = ()
         runtime = self._any_runtime()
@@ -349,9 +372,9 @@ class InferenceNode(LifecycleNode):
 
     def _free(self, timeout: float, drain: bool = True) -> bool:
         """Free all that configure and activate made; whatever the state."""
-        self._topics.update(())
-        ended = self._table.stop(timeout, drain)
-        closed = self._table.clear(timeout)
+        self._image_subscriptions.update(())
+        ended = self._served.stop(timeout, drain)
+        closed = self._served.clear(timeout)
         if not closed:
             self.get_logger().warning("a runtime does not close; it is left to itself")
         if self._statistics_timer is not None:
@@ -377,9 +400,9 @@ class InferenceNode(LifecycleNode):
 
     def _subscribe(self) -> None:
         """Have subscriptions for the models that want images now, and no others."""
-        models = self._table.models
+        models = self._served.models
         wanted = [model for model in models if self._state == "active" and model.wanted]
-        self._topics.update(wanted)
+        self._image_subscriptions.update(wanted)
         for model in models:
             model.subscribed = model in wanted
 
@@ -406,18 +429,18 @@ class InferenceNode(LifecycleNode):
         self._set_diagnostics_period(settings.diagnostics.period)
         for model, new in self._with_new_settings(settings):
             model.set_settings(new)
-        if self._table.models:
+        if self._served.models:
             self._models_changed()
 
     def _with_new_settings(self, settings: NodeSettings) -> list[tuple[ServedModel, ModelSettings]]:
         by_name = {model.name: model for model in settings.models}
-        return [(m, by_name[m.name]) for m in self._table.models if m.name in by_name]
+        return [(m, by_name[m.name]) for m in self._served.models if m.name in by_name]
 
     def _listeners_of(self, model: str) -> Sequence[Listener]:
         return self._listeners.get(model, ())
 
     def _any_runtime(self) -> HB_HBMRuntime | None:
-        runtimes = (model.runtime for model in self._table.models)
+        runtimes = (model.runtime for model in self._served.models)
         return next((runtime for runtime in runtimes if runtime is not None), None)
 
     def _wake(self) -> None:
@@ -436,33 +459,26 @@ class InferenceNode(LifecycleNode):
     def _publish_statistics(self) -> None:
         if self._statistics_publisher is None:
             return
-        models = [
-            ModelCounters(
-                model.name,
-                model.pipeline.snapshot(),
-                [self._input_counters(input) for input in model.inputs],
-                idle=self._state == "active" and model.loaded is not None and not model.subscribed,
-            )
-            for model in self._table.models
-        ]
-        cores = self._core_use.shares(file.runtime for file in self._table.files())
+        cores = self._core_use.shares(file.runtime for file in self._served.files())
         stamp = self.get_clock().now().to_msg()
-        self._statistics_publisher.publish(self._statistics.message(stamp, models, cores))
-
-    def _input_counters(self, input: ModelInput) -> InputCounters:
-        return InputCounters(
-            input.name,
-            input.topic,
-            input.received,
-            input.age,
-            self.count_publishers(input.topic),
-            input.messages_lost,
-            input.qos_mismatches,
-        )
+        message = self._statistics.message(stamp, self._report().models, cores)
+        self._statistics_publisher.publish(message)
 
     def _publish_diagnostics(self) -> None:
-        message = self._diagnostics.message(self.get_clock().now())
+        settings = self._settings
+        thresholds = DiagnosticsSettings() if settings is None else settings.diagnostics
+        message = self._diagnostics.message(self.get_clock().now(), self._report(), thresholds)
         self._diagnostics_publisher.publish(message)
+
+    def _report(self) -> NodeReport:
+        """Look at everything now; whatever is published at this moment is made of it."""
+        active = self._state == "active"
+        return NodeReport(
+            self._state,
+            self._problems,
+            tuple(report_model(each, active, self.count_publishers) for each in self.models),
+            self._any_runtime(),
+        )
 
     def _set_diagnostics_period(self, period: float) -> None:
         if period == self._diagnostics_period:
@@ -497,7 +513,7 @@ class InferenceNode(LifecycleNode):
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the node until it is told to stop.
+    """Run the node until a signal stops it.
 
     Args:
         args: Command line with ROS arguments; None for the process's own.

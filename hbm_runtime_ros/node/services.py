@@ -18,15 +18,17 @@ from hbm_runtime_ros.messages.received_image import ReceivedImage
 from hbm_runtime_ros.models.changes import Completion, ModelChanges, Refused
 from hbm_runtime_ros.msg import DropCount
 from hbm_runtime_ros.parameters.reading import ConfigurationError
-from hbm_runtime_ros.pipeline.pipeline import Rejected
+from hbm_runtime_ros.pipeline.attempt import Rejected
 from hbm_runtime_ros.ros import qos
 from hbm_runtime_ros.srv import ChangeModel, Infer, ListModels
 
 if TYPE_CHECKING:
+    from rclpy.node import Node
     from rclpy.service import Service
 
     from hbm_runtime_ros.models.served_model import ServedModel
-    from hbm_runtime_ros.node.inference_node import InferenceNode
+    from hbm_runtime_ros.models.served_models import ServedModels
+    from hbm_runtime_ros.msg import ModelInfoList
 
 MAX_INFERENCES = 16  # requests of ~/infer that wait for their answers at once
 MAX_TIMEOUT = 3600.0  # seconds that a request may ask for
@@ -35,17 +37,37 @@ MAX_TIMEOUT = 3600.0  # seconds that a request may ask for
 class Services:
     """~/list_models, ~/load, ~/unload, ~/reload, ~/reset_stats and ~/infer."""
 
-    def __init__(self, node: InferenceNode, changes: ModelChanges) -> None:
+    def __init__(
+        self,
+        node: Node,
+        served: ServedModels,
+        changes: ModelChanges,
+        *,
+        state: Callable[[], str],
+        info: Callable[[], ModelInfoList],
+        max_bytes: Callable[[], int],
+        call_soon: Callable[[Callable[[], None]], None],
+    ) -> None:
         """Offer them.
 
         Args:
-            node: To work on.
-            changes: Of its models.
+            node: That offers them.
+            served: The models.
+            changes: Of the models.
+            state: Label of the node's life cycle.
+            info: Describes the models.
+            max_bytes: Of an image's data.
+            call_soon: Runs work in the thread that carries out transitions.
         """
         self._node = node
+        self._served = served
+        self._state = state
+        self._info = info
+        self._max_bytes = max_bytes
+        self._call_soon = call_soon
         self._inferences = threading.BoundedSemaphore(MAX_INFERENCES)
         self._threads: set[threading.Thread] = set()
-        # a callback that awaits keeps other groups' turns: this one has none
+        # a callback that awaits would keep others of a mutually exclusive group from being called
         group = ReentrantCallbackGroup()
 
         def offer(kind: Any, name: str, callback: Callable[..., Any]) -> Service:
@@ -77,7 +99,7 @@ class Services:
     def _list_models(
         self, request: ListModels.Request, response: ListModels.Response
     ) -> ListModels.Response:
-        response.info = self._node.model_info
+        response.info = self._info()
         return response
 
     def _change(self, prepare: Callable[[str], Completion]) -> Callable[..., Any]:
@@ -93,7 +115,7 @@ class Services:
         ) -> ChangeModel.Response:
             try:
                 complete = await self._in_thread(lambda: prepare(request.model))
-                response.message = await self._in_turn(complete)
+                response.message = await self._among_transitions(complete)
                 response.success = True
             except (Refused, ConfigurationError) as error:
                 response.message = str(error)
@@ -127,7 +149,7 @@ class Services:
             )
         timeout = request.timeout or model.settings.live.timeout
         until += timeout
-        limit = self._node.max_image_bytes
+        limit = self._max_bytes()
         images = tuple(ReceivedImage(image, limit) for image in request.images)
         if not self._inferences.acquire(blocking=False):
             raise Rejected(
@@ -145,18 +167,17 @@ class Services:
         return work
 
     def _model(self, request: Infer.Request) -> ServedModel:
-        node = self._node
-        model = next((model for model in node.models if model.name == request.model), None)
+        models, state = self._served.models, self._state()
+        model = next((model for model in models if model.name == request.model), None)
         if model is None:
-            names = ", ".join(model.name for model in node.models) or "none"
+            names = ", ".join(model.name for model in models) or "none"
             raise Rejected(
                 DropCount.STOPPED,
-                f"there is no model '{request.model}' in this {node.lifecycle_state} node, which "
-                f"has {names}",
+                f"there is no model '{request.model}' in this {state} node, which has {names}",
             )
-        if node.lifecycle_state != "active" or model.loaded is None:
-            state = "not loaded" if model.loaded is None else f"not active ({node.lifecycle_state})"
-            raise Rejected(DropCount.STOPPED, f"model '{model.name}' is {state}")
+        if state != "active" or model.loaded is None:
+            why = "not loaded" if model.loaded is None else f"not active ({state})"
+            raise Rejected(DropCount.STOPPED, f"model '{model.name}' is {why}")
         expected = len(model.settings.images)
         if len(request.images) != expected:
             names = ", ".join(image.name or image.topic for image in model.settings.images)
@@ -200,7 +221,7 @@ class Services:
             raise
         return future
 
-    def _in_turn(self, work: Callable[[], Any]) -> Future:
+    def _among_transitions(self, work: Callable[[], Any]) -> Future:
         """Do something where transitions are done, so that neither disturbs the other."""
         future = Future()
 
@@ -212,5 +233,5 @@ class Services:
             else:
                 future.set_result(result)
 
-        self._node.call_soon(run)
+        self._call_soon(run)
         return future

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from hbm_runtime_ros.ros.log_throttle import LogThrottle
 
 
-class _Key(NamedTuple):
+class _TopicAndQos(NamedTuple):
     topic: str
     transport: str
     qos: QosSettings
@@ -59,13 +59,13 @@ class _RoomGroup(MutuallyExclusiveCallbackGroup):
         return bool(super().can_execute(entity)) and self._has_room()
 
 
-class _ImageTopic:
+class _ImageSubscription:
     """One subscription and the models that its images go to."""
 
     def __init__(
         self,
         node: Node,
-        key: _Key,
+        key: _TopicAndQos,
         routes: tuple[_Route, ...],
         profile: QoSProfile,
         clock: Callable[[], int],
@@ -143,7 +143,7 @@ class _ImageTopic:
             self._node.get_logger().warning(text)
 
 
-class ImageTopics:
+class Subscriptions:
     """The subscriptions of a node; for the thread that changes the node's structure."""
 
     def __init__(
@@ -165,7 +165,7 @@ class ImageTopics:
         self._clock = clock
         self._max_bytes = max_bytes
         self._throttle = throttle
-        self._topics: dict[_Key, _ImageTopic] = {}
+        self._subscriptions: dict[_TopicAndQos, _ImageSubscription] = {}
 
     def update(self, models: Iterable[ServedModel]) -> None:
         """Subscribe to what these models want, and to nothing else.
@@ -173,25 +173,25 @@ class ImageTopics:
         Args:
             models: All that should receive images.
         """
-        wanted: dict[_Key, list[_Route]] = {}
+        wanted: dict[_TopicAndQos, list[_Route]] = {}
         for model in models:
             for index, image in enumerate(model.settings.images):
                 blocks = model.settings.live.queue_policy == "block"
-                key = _Key(
+                key = _TopicAndQos(
                     model.topics.images[index],
                     image.transport,
                     image.qos,
                     model.name if blocks else "",
                 )
                 wanted.setdefault(key, []).append(_Route(model, index))
-        for key in [key for key in self._topics if key not in wanted]:
-            self._node.destroy_subscription(self._topics.pop(key).subscription)
+        for key in [key for key in self._subscriptions if key not in wanted]:
+            self._node.destroy_subscription(self._subscriptions.pop(key).subscription)
         for key, routes in wanted.items():
-            if key in self._topics:
-                self._topics[key].routes = tuple(routes)
+            if key in self._subscriptions:
+                self._subscriptions[key].routes = tuple(routes)
             else:
                 profile, _ = subscription_profile(self._node, key.topic, key.qos)
-                self._topics[key] = _ImageTopic(
+                self._subscriptions[key] = _ImageSubscription(
                     self._node,
                     key,
                     tuple(routes),

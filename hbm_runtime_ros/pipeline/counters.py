@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import enum
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 LATENCY_WINDOW = 1024
 
 
-class Stage(str, enum.Enum):
-    """The stages a frame goes through; the values are those of StageLatency.msg."""
+class NodeStage(str, enum.Enum):
+    """Stages of a frame in the node; the values are those of StageLatency.msg."""
 
     WAIT = "wait"
     PREPROCESS = "preprocess"
@@ -75,7 +74,7 @@ class CounterSnapshot:
         frames_in: Frames offered.
         results: Frames that became a delivered result.
         drops: Frames that did not, by reason of DropCount.msg.
-        waiting: Frames that wait for their turn now.
+        waiting: Frames in the queue now.
         running: Frames being worked on now, 0 or 1.
         incomplete: Images that wait for their partners now; not in frames_in yet.
         unmatched: Images dropped as unmatched, by name of the image.
@@ -94,64 +93,24 @@ class CounterSnapshot:
     unmatched: Mapping[str, int] = field(default_factory=dict)
     recoveries: int = 0
     failed_recoveries: int = 0
-    latencies: Mapping[Stage, LatencySummary] = field(default_factory=dict)
+    latencies: Mapping[NodeStage, LatencySummary] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
-
-
-@dataclass(frozen=True)
-class InputCounters:
-    """What the node knows of one image topic of one model.
-
-    Attributes:
-        name: Of the image; "" where the model has one.
-        topic: Resolved name.
-        received: Messages since the node was configured.
-        age: Seconds from the latest image's stamp until its reception, NaN before the first.
-        publishers: On the topic now.
-        messages_lost: Reported by the middleware.
-        qos_mismatches: Publishers whose QoS does not fit, reported by the middleware.
-    """
-
-    name: str
-    topic: str
-    received: int = 0
-    age: float = math.nan
-    publishers: int = 0
-    messages_lost: int = 0
-    qos_mismatches: int = 0
-
-
-@dataclass(frozen=True)
-class ModelCounters:
-    """All that a statistics message tells of one model.
-
-    Attributes:
-        model: Name in the node's parameter `models`.
-        counters: Of its pipeline.
-        inputs: In the order of its images.
-        idle: Lazy, and nobody subscribes.
-    """
-
-    model: str
-    counters: CounterSnapshot
-    inputs: Sequence[InputCounters] = ()
-    idle: bool = False
 
 
 class LatencyWindow:
     """Durations of the stages of the latest results. Not thread-safe."""
 
     def __init__(self, window: int = LATENCY_WINDOW) -> None:
-        self._seconds = np.zeros((len(Stage), window))
+        self._seconds = np.zeros((len(NodeStage), window))
         self._added = 0
         self._version = 0
-        self._known: tuple[int, Mapping[Stage, LatencySummary]] = (0, _NO_LATENCIES)
+        self._known: tuple[int, Mapping[NodeStage, LatencySummary]] = (0, _NO_LATENCIES)
 
     def add(self, durations: Sequence[float]) -> None:
         """Take the durations of one result, which replace those of the oldest.
 
         Args:
-            durations: Seconds, in the order of Stage.
+            durations: Seconds, in the order of NodeStage.
         """
         self._seconds[:, self._added % self._seconds.shape[1]] = durations
         self._added += 1
@@ -163,7 +122,7 @@ class LatencyWindow:
         self._version += 1
         self._known = (self._version, _NO_LATENCIES)
 
-    def summary(self) -> Callable[[], Mapping[Stage, LatencySummary]]:
+    def summary(self) -> Callable[[], Mapping[NodeStage, LatencySummary]]:
         """Copy the durations, if they have changed.
 
         Returns:
@@ -174,7 +133,7 @@ class LatencyWindow:
             return lambda: known
         seconds = self._seconds[:, : self._added].copy()
 
-        def sort() -> Mapping[Stage, LatencySummary]:
+        def sort() -> Mapping[NodeStage, LatencySummary]:
             summary = _summaries(seconds)
             self._known = (version, summary)
             return summary
@@ -183,7 +142,7 @@ class LatencyWindow:
 
 
 class PipelineCounters:
-    """Counters of one model. Not thread-safe: whoever counts holds the pipeline's lock."""
+    """Counters of one model. Not thread-safe: the pipeline's lock guards it."""
 
     def __init__(self, window: int = LATENCY_WINDOW) -> None:
         self._latencies = LatencyWindow(window)
@@ -201,7 +160,7 @@ class PipelineCounters:
         self._failed_recoveries = 0
 
     def reset(self, in_flight: int) -> None:
-        """Begin anew, but for the totals.
+        """Count from zero, but for the totals.
 
         Args:
             in_flight: Frames that wait or run now: they are counted as in.
@@ -239,14 +198,14 @@ class PipelineCounters:
         """A frame became a delivered result.
 
         Args:
-            durations: Seconds, in the order of Stage.
+            durations: Seconds, in the order of NodeStage.
         """
         self._results += 1
         self._total_results += 1
         self._latencies.add(durations)
 
     def count_recovery(self, done: bool) -> None:
-        """The watchdog tried to make the runtime anew.
+        """The watchdog tried to replace the runtime.
 
         Args:
             done: It could.
@@ -262,7 +221,7 @@ class PipelineCounters:
         """Read everything at one moment.
 
         Args:
-            waiting: Frames that wait for their turn now.
+            waiting: Frames in the queue now.
             running: Frames being worked on now.
             incomplete: Images that wait for their partners now.
 
@@ -285,11 +244,11 @@ class PipelineCounters:
         return lambda: replace(counts, latencies=summary())
 
 
-_NO_LATENCIES: Mapping[Stage, LatencySummary] = {stage: LatencySummary() for stage in Stage}
+_NO_LATENCIES: Mapping[NodeStage, LatencySummary] = {stage: LatencySummary() for stage in NodeStage}
 _RANKS = np.array([0.5, 0.9, 0.99, 1.0])
 
 
-def _summaries(seconds: NDArray[np.float64]) -> Mapping[Stage, LatencySummary]:
+def _summaries(seconds: NDArray[np.float64]) -> Mapping[NodeStage, LatencySummary]:
     """Percentiles with linear interpolation; np.percentile says the same and takes longer."""
     samples = seconds.shape[1]
     ordered = np.sort(seconds, axis=1)
@@ -299,5 +258,5 @@ def _summaries(seconds: NDArray[np.float64]) -> Mapping[Stage, LatencySummary]:
     figures = ordered[:, low] + (ordered[:, high] - ordered[:, low]) * (at - low)
     return {
         stage: LatencySummary(samples, *row)
-        for stage, row in zip(Stage, figures.tolist(), strict=True)
+        for stage, row in zip(NodeStage, figures.tolist(), strict=True)
     }

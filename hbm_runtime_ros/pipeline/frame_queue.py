@@ -32,10 +32,10 @@ class FrameQueue(Generic[ItemT]):
         return len(self._items)
 
     def skips(self, policy: QueuePolicy, every_nth: int) -> bool:
-        """Count a newcomer, and tell whether "every_nth" leaves it out.
+        """Count a new frame and say whether "every_nth" leaves it out.
 
         Args:
-            policy: All but "every_nth" leave none out, and the next "every_nth" begins anew.
+            policy: All but "every_nth" leave none out, and the next "every_nth" starts over.
             every_nth: Takes frame 1, n + 1, 2n + 1, …
 
         Returns:
@@ -85,7 +85,7 @@ class FrameQueue(Generic[ItemT]):
         return dropped
 
     def blocks(self, policy: QueuePolicy, depth: int) -> bool:
-        """Tell whether no more frames should be taken: the policy is "block" and it is full."""
+        """Say whether no more frames should be taken: the policy is "block" and it is full."""
         return policy == "block" and len(self._items) >= depth
 
     def take(self) -> ItemT | None:
@@ -93,7 +93,7 @@ class FrameQueue(Generic[ItemT]):
         return self._items.popleft() if self._items else None
 
     def clear(self) -> list[ItemT]:
-        """Remove and return all frames; "every_nth" begins anew."""
+        """Remove and return all frames; "every_nth" starts over."""
         items = list(self._items)
         self._items.clear()
         self._since_taken = None

@@ -13,40 +13,59 @@ from typing import Any, Generic
 
 from hbm_runtime_ros.parameters.settings import LiveSettings, ModelSettings
 from hbm_runtime_ros.pipeline import drop_reasons
-from hbm_runtime_ros.pipeline.attempt import Failed, Task, Turn, shown, stamp_of
+from hbm_runtime_ros.pipeline.attempt import (
+    Attempt,
+    Failed,
+    FrameSet,
+    FrameT,
+    Rejected,
+    Result,
+    Steps,
+    shown,
+    stamp_of,
+)
 from hbm_runtime_ros.pipeline.counters import CounterSnapshot, PipelineCounters
 from hbm_runtime_ros.pipeline.frame_queue import FrameQueue
 from hbm_runtime_ros.pipeline.rate_limit import RateLimiter
-from hbm_runtime_ros.pipeline.steps import FrameT, PipelineState, Rejected, Result, Steps
 from hbm_runtime_ros.pipeline.synchronizer import Synchronizer
 from hbm_runtime_ros.pipeline.watchdog import Watchdog
-
-__all__ = [
-    "NOT_RECOVERED",
-    "RECOVERED",
-    "ModelPipeline",
-    "PipelineState",
-    "Rejected",
-    "Result",
-    "Steps",
-]
 
 # Not drops: the watchdog's reports use these in place of a reason.
 RECOVERED = "recovered"
 NOT_RECOVERED = "not_recovered"
 
-TURN_POLL = 0.002  # seconds between two looks at whether a turn has ended
+ATTEMPT_POLL = 0.002  # seconds between two looks at whether an attempt has ended
 
 
 def _no_room_wanted() -> None:
     """Nobody waits for room."""
 
 
-@dataclass(eq=False)
-class _Request(Generic[FrameT]):
-    """Frames of `infer_now`, and what came of them."""
+@dataclass(frozen=True)
+class PipelineState:
+    """What a pipeline does at one moment; times are seconds of its steady clock.
 
-    task: Task[FrameT]
+    Attributes:
+        running: Started, and not stopped.
+        busy_since: When the work under way began, None while there is none.
+        recovering: The work under way replaces the runtime.
+        failing_since: When the first of the inferences began that have failed since the last
+            result (or since the start), None while they do not fail.
+        last_error: Text of the latest fault, "" before the first; drops by policy are none.
+    """
+
+    running: bool = False
+    busy_since: float | None = None
+    recovering: bool = False
+    failing_since: float | None = None
+    last_error: str = ""
+
+
+@dataclass(eq=False)
+class _InferNowCall(Generic[FrameT]):
+    """A call of `infer_now` that waits for its answer."""
+
+    frame_set: FrameSet[FrameT]
     end: float
     answered: threading.Event = field(default_factory=threading.Event)
     answer: Result[FrameT] | Rejected | None = None
@@ -82,8 +101,8 @@ class ModelPipeline(Generic[FrameT]):
             name: Of the model; names the thread.
             steps: What to do with the frames.
             settings: How many images, how they are put together.
-            live: Read when a frame is offered and again when its turn comes; from any thread,
-                quick, never waits.
+            live: Read when a frame is offered and again when it is taken from the queue; from any
+                thread, quick, never waits.
             report: Called, outside of any lock, with (reason, text) for each frame lost to a
                 fault, and with RECOVERED and NOT_RECOVERED; in the worker thread.
             clock: The node's clock, nanoseconds; 0 while simulated time has not begun.
@@ -104,14 +123,14 @@ class ModelPipeline(Generic[FrameT]):
         if len(self._images) > 1:
             self._synchronizer = Synchronizer(settings.sync, self._images)
         reference = 0 if self._synchronizer is None else self._synchronizer.reference
-        self._turn = Turn(steps, reference, clock, steady)
+        self._attempt = Attempt(steps, reference, clock, steady)
 
         # All below is guarded by the lock of this condition; only the worker waits for it.
         self._changed = threading.Condition(threading.Lock())
         self._counters = PipelineCounters()
-        self._queue: FrameQueue[Task[FrameT]] = FrameQueue()
+        self._queue: FrameQueue[FrameSet[FrameT]] = FrameQueue()
         self._rate = RateLimiter()
-        self._requests: deque[_Request[FrameT]] = deque()
+        self._calls: deque[_InferNowCall[FrameT]] = deque()
         self._watchdog = Watchdog()
         self._worker: threading.Thread | None = None
         self._worker_left = True
@@ -119,14 +138,12 @@ class ModelPipeline(Generic[FrameT]):
         self._room_wanted = False
         self._running = 0
         self._busy_since: float | None = None
-        self._turns = 0
+        self._attempts = 0
         self._recovering = False
-        self._last_result: float | None = None
-        self._last_error = ("", "")
-        self._last_error_at: float | None = None
+        self._last_error = ""
         # The worker's own.
         self._sequence = 0
-        self._requests_answered = 0
+        self._calls_answered = 0
 
     @property
     def name(self) -> str:
@@ -205,7 +222,7 @@ class ModelPipeline(Generic[FrameT]):
         lost: list[Any] = []
         with self._changed:
             if self._synchronizer is None:
-                self._enter(Task((frame,), received, now), live, lost)
+                self._enter(FrameSet((frame,), received, now), live, lost)
             elif not self._accepting:
                 self._counters.count_unmatched(self._images[image_index], drop_reasons.STOPPED)
             else:
@@ -213,7 +230,7 @@ class ModelPipeline(Generic[FrameT]):
                 matches = self._synchronizer.add(image_index, frame, stamp, now)
                 self._count_unmatched(matches.unmatched, lost)
                 for frames in matches.sets:
-                    self._enter(Task(frames, received, now), live, lost)
+                    self._enter(FrameSet(frames, received, now), live, lost)
             room = self._has_room_again(live, now)
         if room:
             self._call_on_room()
@@ -223,7 +240,7 @@ class ModelPipeline(Generic[FrameT]):
 
         Returns:
             False only while the queue is full with policy "block": then `on_room` is called once
-            when that ends (after a change of policy or depth: with the next turn of a frame).
+            when that ends (after a change of policy or depth: with the next attempt).
         """
         live = self._read_live()
         if not self._queue.blocks(live.queue_policy, live.queue_depth):
@@ -237,8 +254,8 @@ class ModelPipeline(Generic[FrameT]):
     def infer_now(self, frames: tuple[FrameT, ...], timeout: float) -> Result[FrameT]:
         """Run the model on these frames, before all that wait; blocks, from any other thread.
 
-        Beside the counters and the stream of results: policy, rate, age and deadline do not apply,
-        nothing is counted or delivered, only the watchdog learns how it went.
+        Apart from the counters and the stream of results: policy, rate, age and deadline do not
+        apply, nothing is counted or delivered, only the watchdog learns how it went.
 
         Args:
             frames: One per image of the model.
@@ -257,17 +274,17 @@ class ModelPipeline(Generic[FrameT]):
                 f"model '{self._name}' takes {len(self._images)} image(s), got {len(frames)}"
             )
         now = self._steady()
-        request = _Request(Task(tuple(frames), self._clock(), now), now + timeout)
+        call = _InferNowCall(FrameSet(tuple(frames), self._clock(), now), now + timeout)
         with self._changed:
             if not self._accepting:
                 raise Rejected(drop_reasons.STOPPED, self._not_running())
-            self._requests.append(request)
+            self._calls.append(call)
             self._changed.notify()
-        in_time = request.answered.wait(min(max(0.0, timeout), threading.TIMEOUT_MAX))
+        in_time = call.answered.wait(min(max(0.0, timeout), threading.TIMEOUT_MAX))
         if not in_time:
             with self._changed, contextlib.suppress(ValueError):
-                self._requests.remove(request)
-        answer = request.answer
+                self._calls.remove(call)
+        answer = call.answer
         if isinstance(answer, Result):
             return answer
         if answer is not None:
@@ -277,8 +294,8 @@ class ModelPipeline(Generic[FrameT]):
             f"no result of model '{self._name}' within {timeout:g} s, waiting for it included",
         )
 
-    def wait_for_turn(self, timeout: float) -> bool:
-        """Wait for the end of the turn that is under way; from any other thread.
+    def wait_for_attempt(self, timeout: float) -> bool:
+        """Wait for the end of the attempt that is under way; from any other thread.
 
         Args:
             timeout: Seconds.
@@ -288,11 +305,11 @@ class ModelPipeline(Generic[FrameT]):
         """
         end = self._steady() + timeout
         with self._changed:
-            turn, busy = self._turns, self._busy_since is not None
+            attempt, busy = self._attempts, self._busy_since is not None
         while busy and self._steady() < end:
-            time.sleep(min(TURN_POLL, max(0.0, end - self._steady())))
+            time.sleep(min(ATTEMPT_POLL, max(0.0, end - self._steady())))
             with self._changed:
-                busy = self._busy_since is not None and self._turns == turn
+                busy = self._busy_since is not None and self._attempts == attempt
         return not busy
 
     def snapshot(self) -> CounterSnapshot:
@@ -307,50 +324,45 @@ class ModelPipeline(Generic[FrameT]):
         return make()
 
     def reset(self) -> None:
-        """Begin to count anew; frames that wait or run now count as in, `totals` go on."""
+        """Count from zero; frames that wait or run now count as in, `totals` go on."""
         with self._changed:
             self._counters.reset(len(self._queue) + self._running)
 
     def state(self) -> PipelineState:
         """What it does at this moment; from any thread, never waits."""
         with self._changed:
-            reason, text = self._last_error
             return PipelineState(
                 running=self._accepting,
                 busy_since=self._busy_since,
                 recovering=self._recovering,
                 failing_since=self._watchdog.failing_since,
-                consecutive_failures=self._watchdog.failures,
-                last_result=self._last_result,
-                last_error=text,
-                last_error_reason=reason,
-                last_error_at=self._last_error_at,
+                last_error=self._last_error,
             )
 
     # With the lock held:
 
-    def _enter(self, task: Task[FrameT], live: LiveSettings, lost: list[Any]) -> None:
-        """Count a complete task and let it wait, or drop it."""
+    def _enter(self, frame_set: FrameSet[FrameT], live: LiveSettings, lost: list[Any]) -> None:
+        """Count a complete set of frames and let it wait, or drop it."""
         self._counters.count_frame()
-        reason = self._refusal(task, live)
+        reason = self._refusal(frame_set, live)
         if reason:
             self._counters.count_drop(reason)
             return
-        dropped = self._queue.put(task, live.queue_policy, live.queue_depth)
+        dropped = self._queue.put(frame_set, live.queue_policy, live.queue_depth)
         self._count_dropped(dropped, lost)
         self._changed.notify()
 
-    def _refusal(self, task: Task[FrameT], live: LiveSettings) -> str:
+    def _refusal(self, frame_set: FrameSet[FrameT], live: LiveSettings) -> str:
         if not self._accepting:
             return drop_reasons.STOPPED
         if self._queue.skips(live.queue_policy, live.every_nth):
             return drop_reasons.SKIPPED
-        if not self._rate.admit(task.received, live.max_rate):
+        if not self._rate.admit(frame_set.received, live.max_rate):
             return drop_reasons.RATE
         return ""
 
     def _expire(self, live: LiveSettings, now: float, lost: list[Any]) -> None:
-        """Drop images whose partners do not come; nobody can tell while none are let in."""
+        """Drop images whose partners do not come; not known while none are let in."""
         if self._synchronizer is None:
             return
         if self._blocked(live):
@@ -363,26 +375,24 @@ class ModelPipeline(Generic[FrameT]):
             self._counters.count_unmatched(self._images[index])
             lost.append(frame)
 
-    def _count_dropped(self, dropped: list[tuple[Task[FrameT], str]], lost: list[Any]) -> None:
-        for task, reason in dropped:
+    def _count_dropped(self, dropped: list[tuple[FrameSet[FrameT], str]], lost: list[Any]) -> None:
+        for frame_set, reason in dropped:
             self._counters.count_drop(reason)
-            lost.append(task)
+            lost.append(frame_set)
 
-    def _drop_waiting(self) -> list[Task[FrameT]]:
-        tasks = self._queue.clear()
-        for _ in tasks:
+    def _drop_waiting(self) -> list[FrameSet[FrameT]]:
+        frame_sets = self._queue.clear()
+        for _ in frame_sets:
             self._counters.count_drop(drop_reasons.STOPPED)
-        while self._requests:
-            self._answer(
-                self._requests.popleft(), Rejected(drop_reasons.STOPPED, self._not_running())
-            )
-        return tasks
+        while self._calls:
+            self._answer(self._calls.popleft(), Rejected(drop_reasons.STOPPED, self._not_running()))
+        return frame_sets
 
     def _blocked(self, live: LiveSettings) -> bool:
         return self._accepting and self._queue.blocks(live.queue_policy, live.queue_depth)
 
     def _has_room_again(self, live: LiveSettings, now: float) -> bool:
-        """Whether to tell that there is room; then it is not told again."""
+        """Whether to call `on_room`; then it is not called again."""
         if not self._room_wanted or self._blocked(live):
             return False
         self._room_wanted = False
@@ -394,9 +404,9 @@ class ModelPipeline(Generic[FrameT]):
         return f"model '{self._name}' is not running: activate the node first"
 
     @staticmethod
-    def _answer(request: _Request[FrameT], answer: Result[FrameT] | Rejected) -> None:
-        request.answer = answer
-        request.answered.set()
+    def _answer(call: _InferNowCall[FrameT], answer: Result[FrameT] | Rejected) -> None:
+        call.answer = answer
+        call.answered.set()
 
     # In the worker thread:
 
@@ -411,94 +421,90 @@ class ModelPipeline(Generic[FrameT]):
             False at the end.
         """
         with self._changed:
-            while self._accepting and not self._queue and not self._requests:
+            while self._accepting and not self._queue and not self._calls:
                 self._changed.wait()
         live = self._read_live()
         began = self._steady()
         lost: list[Any] = []
-        task: Task[FrameT] | None = None
-        request: _Request[FrameT] | None = None
+        frame_set: FrameSet[FrameT] | None = None
+        call: _InferNowCall[FrameT] | None = None
         with self._changed:
             self._count_dropped(self._queue.fit(live.queue_policy, live.queue_depth), lost)
-            if self._requests:
-                request = self._requests.popleft()
+            if self._calls:
+                call = self._calls.popleft()
             else:
-                task = self._queue.take()
-            if request is None and task is None:
+                frame_set = self._queue.take()
+            if call is None and frame_set is None:
                 if self._accepting:  # what woke this thread has been dropped meanwhile
                     return True
                 self._worker_left = True
                 return False
-            self._running = int(task is not None)
-            self._turns += 1
+            self._running = int(frame_set is not None)
+            self._attempts += 1
             self._busy_since = began
             room = self._has_room_again(live, began)
         del lost
         if room:
             self._call_on_room()
-        if request is not None:
-            self._run_request(request, live, began)
-        elif task is not None:
-            self._run_task(task, live, began)
-        del task, request  # a new runtime needs the memory
+        if call is not None:
+            self._run_call(call, live, began)
+        elif frame_set is not None:
+            self._run_frame_set(frame_set, live, began)
+        del frame_set, call  # a new runtime needs the memory
         self._recover_if_due(live)
         with self._changed:
             self._running = 0
             self._busy_since = None
         return True
 
-    def _run_task(self, task: Task[FrameT], live: LiveSettings, began: float) -> None:
+    def _run_frame_set(self, frame_set: FrameSet[FrameT], live: LiveSettings, began: float) -> None:
         try:
-            outcome = self._turn.of_stream(task, live, began, self._sequence)
-            self._turn.deliver(outcome.result)
+            outcome = self._attempt.of_stream(frame_set, live, began, self._sequence)
+            self._attempt.deliver(outcome.result)
         except Failed as failed:
-            ended = self._steady()
             with self._changed:
                 self._running = 0
                 self._counters.count_drop(failed.reason)
-                self._note(failed, began, ended)
+                self._note(failed, began)
             if not failed.expected:
                 self._report(failed.reason, failed.text)
             return
         delivered = self._steady()
-        durations = (  # in the order of Stage
-            began - task.since,
+        durations = (  # in the order of NodeStage
+            began - frame_set.since,
             outcome.prepared - began,
             outcome.inferred - outcome.prepared,
             delivered - outcome.inferred,
-            delivered - task.since,
+            delivered - frame_set.since,
         )
         self._sequence += 1
         with self._changed:
             self._running = 0
             self._counters.count_result(durations)
             self._watchdog.succeeded()
-            self._last_result = delivered
 
-    def _run_request(self, request: _Request[FrameT], live: LiveSettings, began: float) -> None:
-        sequence = self._requests_answered
+    def _run_call(self, call: _InferNowCall[FrameT], live: LiveSettings, began: float) -> None:
+        sequence = self._calls_answered
         try:
-            outcome = self._turn.of_request(request.task, live, began, request.end, sequence)
+            outcome = self._attempt.of_call(call.frame_set, live, began, call.end, sequence)
         except Failed as failed:
-            self._answer(request, Rejected(failed.reason, failed.text))
-            ended = self._steady()
+            self._answer(call, Rejected(failed.reason, failed.text))
             with self._changed:
-                self._note(failed, began, ended)
+                self._note(failed, began)
             return
-        self._requests_answered += 1
-        self._answer(request, outcome.result)
+        self._calls_answered += 1
+        self._answer(call, outcome.result)
         with self._changed:
             self._watchdog.succeeded()
 
-    def _note(self, failed: Failed, began: float, ended: float) -> None:
+    def _note(self, failed: Failed, began: float) -> None:
         """Remember a failure; with the lock held."""
-        if failed.healthy is False:
+        if failed.runtime_works is False:
             self._watchdog.failed(began)
-        elif failed.healthy:
+        elif failed.runtime_works:
             self._watchdog.succeeded()
         if not failed.expected:
-            self._last_error = (failed.reason, failed.text)
-            self._last_error_at = ended
+            self._last_error = failed.text
 
     def _recover_if_due(self, live: LiveSettings) -> None:
         now = self._steady()
@@ -528,7 +534,7 @@ class ModelPipeline(Generic[FrameT]):
                 f"{fault}",
             )
 
-    # Other people's functions, whose failures must not end a thread:
+    # Functions given by the caller, whose failures must not end a thread:
 
     def _read_live(self) -> LiveSettings:
         try:
@@ -538,7 +544,7 @@ class ModelPipeline(Generic[FrameT]):
         return self._known_live
 
     def _report(self, reason: str, text: str) -> None:
-        with contextlib.suppress(Exception):  # there is nobody left to tell
+        with contextlib.suppress(Exception):  # the log is gone
             self._report_to(reason, text)
 
     def _call_on_room(self) -> None:

@@ -92,7 +92,7 @@ class Synchronizer(Generic[ItemT]):
     the anchor can come.
 
     Items may come in any order among the topics. A stamp that is smaller than the one before it
-    on its topic (a bag begins anew) ends the time of the greater ones: what waits and is nearer to
+    on its topic (a bag starts over) ends the time of the greater ones: what waits and is nearer to
     them is dropped.
 
     Each item costs time in proportion to the depth.

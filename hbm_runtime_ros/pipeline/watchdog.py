@@ -14,38 +14,34 @@ class Watchdog:
     Attributes:
         failing_since: When the first of the inferences began that have failed since the last
             success, None while they do not fail.
-        failures: Number of these.
     """
 
     def __init__(self) -> None:
         self.failing_since: float | None = None
-        self.failures = 0
         self._back_off = 0.0
         self._not_before = -math.inf
 
     def succeeded(self) -> None:
-        """An inference came to its end, or all begins anew: nothing is failing."""
+        """An inference came to its end, or the pipeline starts: nothing is failing."""
         self.failing_since = None
-        self.failures = 0
         self._back_off = 0.0
         self._not_before = -math.inf
 
     def failed(self, began: float) -> None:
-        """An inference failed in a way that a new runtime might mend.
+        """An inference failed in a way that a new runtime might repair.
 
         Args:
             began: When it began.
         """
         if self.failing_since is None:
             self.failing_since = began
-        self.failures += 1
 
     def is_due(self, now: float, stall_timeout: float) -> bool:
         """Tell whether to recover now.
 
         Args:
             now: The time.
-            stall_timeout: Seconds of failing that are borne; 0 for any number.
+            stall_timeout: Seconds of failing until a recovery; 0 for never.
         """
         return (
             stall_timeout > 0.0

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is told of the node: one report per tick, made into statistics and diagnostics."""
+"""What the node says about itself: reports of one moment, made into statistics and diagnostics."""

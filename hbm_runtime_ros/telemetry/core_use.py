@@ -26,7 +26,7 @@ class CoreUse:
     def shares(self, runtimes: Iterable[HB_HBMRuntime]) -> list[float]:
         """Ask for the period that ends now.
 
-        The accelerator does not tell which of several allowed cores a task ran on: what may run
+        The accelerator does not say which of several allowed cores a task ran on: what may run
         on any core is divided among them.
 
         Args:

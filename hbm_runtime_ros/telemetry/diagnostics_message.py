@@ -3,39 +3,38 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 
 from hbm_runtime_ros.parameters.settings import DiagnosticsSettings
-from hbm_runtime_ros.pipeline import drop_reasons
-from hbm_runtime_ros.pipeline.counters import CounterSnapshot, Stage
 from hbm_runtime_ros.telemetry.health import (
-    NOT_ACTIVE,
-    NOT_LOADED,
     Health,
-    InputView,
     Level,
-    ModelView,
-    NodeView,
     input_health,
     model_health,
     node_health,
 )
 from hbm_runtime_ros.telemetry.recent_counts import RecentCounts
+from hbm_runtime_ros.telemetry.report import (
+    InputReport,
+    ModelReport,
+    NodeReport,
+    RecentInput,
+    RecentModel,
+)
 
 if TYPE_CHECKING:
+    from rclpy.node import Node
     from rclpy.time import Time
 
-    from hbm_runtime_ros.models.served_model import ModelInput, ServedModel
-    from hbm_runtime_ros.node.inference_node import InferenceNode
+    from hbm_runtime import HB_HBMRuntime
 
 TOPIC = "/diagnostics"
 WINDOW = 5.0  # seconds that "recent" means
-ACTIVE = "active"
 
 
 class _Silence:
@@ -65,7 +64,7 @@ class _Memory:
 
     def __init__(self, inputs: int) -> None:
         self.counts = RecentCounts(WINDOW)
-        self.inputs = [(RecentCounts(WINDOW), _Silence()) for _ in range(inputs)]
+        self.silences = [_Silence() for _ in range(inputs)]
 
 
 class DiagnosticsReporter:
@@ -74,54 +73,45 @@ class DiagnosticsReporter:
     Never waits; its work grows with models and inputs, not with images. For the executor thread.
     """
 
-    def __init__(
-        self, node: InferenceNode, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, node: Node) -> None:
         """Start with nothing seen.
 
         Args:
-            node: To report on; besides its models and settings its `lifecycle_state` (a label) and
-                `problems` (texts why the last configure failed, empty if it did not) are read.
-            monotonic: Seconds.
+            node: Whose names, clock and graph are used.
         """
         self._node = node
-        self._monotonic = monotonic
         self._memories: dict[tuple[str, int], _Memory] = {}
         self._hardware = ""
         self._versions: dict[str, object] = {}
 
-    def message(self, now: Time) -> DiagnosticArray:
-        """Look at everything now.
+    def message(
+        self, now: Time, report: NodeReport, thresholds: DiagnosticsSettings
+    ) -> DiagnosticArray:
+        """Put a report into a message, compared with those before.
 
         Args:
             now: Of the node's clock.
+            report: Of this moment.
+            thresholds: Of the parameters `diagnostics.*`.
 
         Returns:
             One status for the node, one per model, one per input.
         """
-        node = self._node
-        models = list(node.models)
-        self._read_versions(models)
-        settings = node.settings
-        thresholds = settings.diagnostics if settings is not None else DiagnosticsSettings()
-        memories = {
-            (model.settings.name, len(model.inputs)): self._memory(model) for model in models
-        }
-        self._memories = memories
+        self._read_versions(report.runtime)
+        memories = {}
         msg = DiagnosticArray()
         msg.header.stamp = now.to_msg()
-        msg.status.append(self._node_status(models))
-        for model, memory in zip(models, memories.values(), strict=True):
-            msg.status.extend(self._model_statuses(model, memory, thresholds, now))
+        msg.status.append(self._node_status(report))
+        for model in report.models:
+            key = model.model, len(model.inputs)
+            memories[key] = self._memories.get(key) or _Memory(len(model.inputs))
+            seen = self._with_recent(model, memories[key], now)
+            msg.status.extend(self._model_statuses(seen, thresholds))
+        self._memories = memories
         return msg
 
-    def _memory(self, model: ServedModel) -> _Memory:
-        key = model.settings.name, len(model.inputs)
-        return self._memories.get(key) or _Memory(len(model.inputs))
-
-    def _read_versions(self, models: Sequence[ServedModel]) -> None:
+    def _read_versions(self, runtime: HB_HBMRuntime | None) -> None:
         """Of whatever is loaded; what was known stays known while nothing is."""
-        runtime = next((model.runtime for model in models if model.runtime is not None), None)
         if runtime is None:
             return
         library = runtime.library
@@ -135,102 +125,58 @@ class DiagnosticsReporter:
             "cores": library.core_count,
         }
 
-    def _node_status(self, models: Sequence[ServedModel]) -> DiagnosticStatus:
-        node = self._node
-        view = NodeView(node.lifecycle_state, tuple(node.problems), len(models))
-        level, text = node_health(view)
-        values: dict[str, object] = {"state": view.lifecycle}
-        for number, problem in enumerate(view.problems, 1):
+    def _with_recent(self, model: ModelReport, memory: _Memory, now: Time) -> ModelReport:
+        counts = memory.counts
+        counts.add(model.at, _counts(model))
+        gained = counts.gained()
+        # by the node's clock where it is simulated, else by one that never jumps
+        simulated = self._node.get_clock().ros_time_is_active
+        seconds = float(now.nanoseconds) / 1e9 if simulated else model.at
+        expected = model.active and model.subscribed
+        inputs = [
+            replace(
+                input,
+                recent=RecentInput(
+                    gained.get(f"input {number} received", 0),
+                    gained.get(f"input {number} lost", 0),
+                    silence.update(input.received if expected else None, seconds),
+                    input.qos_mismatches > 0 and self._qos_mismatch(input.topic),
+                ),
+            )
+            for number, (input, silence) in enumerate(
+                zip(model.inputs, memory.silences, strict=True)
+            )
+        ]
+        recent = RecentModel(
+            counts.seconds,
+            gained.get("frames_in", 0),
+            gained.get("results", 0),
+            counts.gained("drops."),
+            gained.get("recoveries", 0),
+            gained.get("failed_recoveries", 0),
+        )
+        return replace(model, inputs=tuple(inputs), recent=recent)
+
+    def _node_status(self, node: NodeReport) -> DiagnosticStatus:
+        values: dict[str, object] = {"state": node.lifecycle}
+        for number, problem in enumerate(node.problems, 1):
             values[f"problem {number}"] = problem
-        values["models"] = ", ".join(model.settings.name for model in models)
-        values["use_sim_time"] = node.get_clock().ros_time_is_active
-        return self._status("", level, text, values | self._versions)
+        values["models"] = ", ".join(model.model for model in node.models)
+        values["use_sim_time"] = self._node.get_clock().ros_time_is_active
+        return self._status("", *node_health(node), values | self._versions)
 
     def _model_statuses(
-        self, model: ServedModel, memory: _Memory, thresholds: DiagnosticsSettings, now: Time
+        self, model: ModelReport, thresholds: DiagnosticsSettings
     ) -> list[DiagnosticStatus]:
-        snapshot, monotonic = model.pipeline.snapshot(), self._monotonic()
-        memory.counts.add(monotonic, _counts(snapshot))
-        view = self._model_view(model, snapshot, memory.counts, monotonic)
-        health = model_health(view, thresholds)
-        values = _model_values(view, health, snapshot)
-        label = f" {model.settings.name}"
-        statuses = [self._status(label, health.level, health.text, values)]
-        for input, (counts, silence) in zip(model.inputs, memory.inputs, strict=True):
-            counts.add(monotonic, {"received": input.received, "lost": input.messages_lost})
-            expected = view.active and model.subscribed
-            seconds = silence.update(input.received if expected else None, self._seconds(now))
-            input_view = self._input_view(model, view, input, counts, seconds)
-            health = input_health(input_view, thresholds)
-            values = _input_values(input, input_view, health)
+        label = f" {model.model}"
+        health = model_health(model, thresholds)
+        statuses = [self._status(label, health.level, health.text, _model_values(model, health))]
+        for input in model.inputs:
+            health = input_health(model, input, thresholds)
+            values = _input_values(model, input, health)
             text = f"{label} input {input.topic}"
             statuses.append(self._status(text, health.level, health.text, values))
         return statuses
-
-    def _model_view(
-        self,
-        model: ServedModel,
-        snapshot: CounterSnapshot,
-        counts: RecentCounts,
-        monotonic: float,
-    ) -> ModelView:
-        state, live = model.pipeline.state(), model.settings.live
-        gained = counts.gained()
-        return ModelView(
-            loaded=model.runtime is not None,
-            active=self._node.lifecycle_state == ACTIVE,
-            idle=live.lazy and not model.subscribed,
-            topics=tuple(dict.fromkeys(input.topic for input in model.inputs)),
-            seconds=counts.seconds,
-            recent_frames=gained.get("frames_in", 0),
-            recent_results=gained.get("results", 0),
-            recent_drops=counts.gained("drops."),
-            latency=snapshot.latencies[Stage.TOTAL].p99 if snapshot.latencies else 0.0,
-            busy=_since(state.busy_since, monotonic),
-            timeout=live.timeout,
-            recovering=state.recovering,
-            failing=_since(state.failing_since, monotonic),
-            stall_timeout=live.stall_timeout,
-            recent_recoveries=gained.get("recoveries", 0),
-            recent_failed_recoveries=gained.get("failed_recoveries", 0),
-            last_error=state.last_error,
-        )
-
-    def _input_view(
-        self,
-        model: ServedModel,
-        view: ModelView,
-        input: ModelInput,
-        counts: RecentCounts,
-        silence: float,
-    ) -> InputView:
-        paused = "" if view.active else NOT_ACTIVE
-        gained, drops = counts.gained(), view.recent_drops
-        # of a model with several images, nobody tells whose image was the malformed one
-        rejected = drops if len(model.inputs) == 1 else {}
-        faults = sum(count for reason, count in drops.items() if reason in drop_reasons.FAULTS)
-        return InputView(
-            topic=input.topic,
-            paused=paused if view.loaded else NOT_LOADED,
-            subscribed=model.subscribed,
-            received=input.received,
-            silence=silence,
-            publishers=self._node.count_publishers(input.topic),
-            qos_mismatch=input.qos_mismatches > 0 and self._qos_mismatch(input.topic),
-            seconds=counts.seconds,
-            recent_received=gained.get("received", 0),
-            recent_judged=view.recent_results + faults,
-            recent_rejected={
-                reason: count for reason, count in rejected.items() if reason in drop_reasons.IMAGE
-            },
-            recent_lost=gained.get("lost", 0),
-        )
-
-    def _seconds(self, now: Time) -> float:
-        """By the node's clock where it is simulated, else by one that never jumps."""
-        if self._node.get_clock().ros_time_is_active:
-            return float(now.nanoseconds) / 1e9
-        return self._monotonic()
 
     def _qos_mismatch(self, topic: str) -> bool:
         """Ask whether a publisher that is there now cannot be heard by this node."""
@@ -259,51 +205,53 @@ class DiagnosticsReporter:
         )
 
 
-def _counts(snapshot: CounterSnapshot) -> dict[str, int]:
-    return {
-        "frames_in": snapshot.frames_in,
-        "results": snapshot.results,
-        "recoveries": snapshot.recoveries,
-        "failed_recoveries": snapshot.failed_recoveries,
-        **{f"drops.{reason}": count for reason, count in snapshot.drops.items()},
+def _counts(model: ModelReport) -> dict[str, int]:
+    """All that only grows, by name."""
+    counters = model.counters
+    counts = {
+        "frames_in": counters.frames_in,
+        "results": counters.results,
+        "recoveries": counters.recoveries,
+        "failed_recoveries": counters.failed_recoveries,
+        **{f"drops.{reason}": count for reason, count in counters.drops.items()},
     }
+    for number, input in enumerate(model.inputs):
+        counts[f"input {number} received"] = input.received
+        counts[f"input {number} lost"] = input.messages_lost
+    return counts
 
 
-def _since(moment: float | None, now: float) -> float:
-    """Seconds since a moment, 0 for none."""
-    return 0.0 if moment is None else max(0.0, now - moment)
-
-
-def _model_values(view: ModelView, health: Health, snapshot: CounterSnapshot) -> dict[str, object]:
+def _model_values(model: ModelReport, health: Health) -> dict[str, object]:
+    counters, recent = model.counters, model.recent
     values: dict[str, object] = {
         "state": health.state.value,
-        "images per second": view.recent_frames / view.seconds,
-        "results per second": view.recent_results / view.seconds,
-        "images": snapshot.frames_in,
-        "results": snapshot.results,
-        "waiting": snapshot.waiting,
+        "images per second": recent.frames / recent.seconds,
+        "results per second": recent.results / recent.seconds,
+        "images": counters.frames_in,
+        "results": counters.results,
+        "waiting": counters.waiting,
     }
-    for reason, count in sorted(snapshot.drops.items()):
+    for reason, count in sorted(counters.drops.items()):
         values[f"dropped: {reason}"] = count
-    for stage, summary in snapshot.latencies.items():
+    for stage, summary in counters.latencies.items():
         values[f"{stage.value} p50 (s)"] = summary.p50
         values[f"{stage.value} p99 (s)"] = summary.p99
-    values["recoveries"] = snapshot.recoveries
-    values["failed recoveries"] = snapshot.failed_recoveries
-    values["last error"] = view.last_error
+    values["recoveries"] = counters.recoveries
+    values["failed recoveries"] = counters.failed_recoveries
+    values["last error"] = model.last_error
     return values
 
 
-def _input_values(input: ModelInput, view: InputView, health: Health) -> dict[str, object]:
+def _input_values(model: ModelReport, input: InputReport, health: Health) -> dict[str, object]:
     return {
         "state": health.state.value,
-        "topic": view.topic,
+        "topic": input.topic,
         "image": input.name,
-        "messages": view.received,
-        "messages per second": view.recent_received / view.seconds,
+        "messages": input.received,
+        "messages per second": input.recent.received / model.recent.seconds,
         "age (s)": input.age,
-        "silence (s)": view.silence,
-        "publishers": view.publishers,
+        "silence (s)": input.recent.silence,
+        "publishers": input.publishers,
         "messages lost": input.messages_lost,
         "qos mismatches": input.qos_mismatches,
     }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counters of the pipelines as a statistics message."""
+"""Reports of the models as a statistics message."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from hbm_runtime_ros.msg import (
     StageLatency,
     StatisticsList,
 )
-from hbm_runtime_ros.pipeline.counters import ModelCounters, Totals
+from hbm_runtime_ros.pipeline.counters import Totals
+from hbm_runtime_ros.telemetry.report import ModelReport
 
 if TYPE_CHECKING:
     from builtin_interfaces.msg import Time
@@ -30,16 +31,16 @@ class StatisticsReporter:
             clock: Monotonic time in seconds.
         """
         self._clock = clock
-        self._previous: dict[str, ModelCounters] = {}
+        self._previous: dict[str, ModelReport] = {}
         self._since = clock()
 
     def message(
-        self, stamp: Time, models: Sequence[ModelCounters], core_use: Sequence[float] = ()
+        self, stamp: Time, models: Sequence[ModelReport], core_use: Sequence[float] = ()
     ) -> StatisticsList:
-        """Put the counters into a message.
+        """Put the reports into a message.
 
         Args:
-            stamp: Time of the counters, of the node's clock.
+            stamp: Time of the reports, of the node's clock.
             models: In the order of the message.
             core_use: Share of the time since the previous message that this node kept each core
                 busy, 0..1.
@@ -51,23 +52,25 @@ class StatisticsReporter:
         elapsed = max(now - self._since, 1e-9)
         self._since = now
         before = self._previous
-        self._previous = {entry.model: entry for entry in models}
+        self._previous = {report.model: report for report in models}
         return StatisticsList(
             stamp=stamp,
-            models=[_model_statistics(entry, before.get(entry.model), elapsed) for entry in models],
+            models=[
+                _model_statistics(report, before.get(report.model), elapsed) for report in models
+            ],
             core_use=list(core_use),
         )
 
 
 def _model_statistics(
-    entry: ModelCounters, before: ModelCounters | None, elapsed: float
+    report: ModelReport, before: ModelReport | None, elapsed: float
 ) -> ModelStatistics:
-    now = entry.counters
+    now = report.counters
     totals = now.totals
     past = Totals() if before is None else before.counters.totals
     received = {} if before is None else {image.name: image.received for image in before.inputs}
     return ModelStatistics(
-        model=entry.model,
+        model=report.model,
         frames_in=now.frames_in,
         results=now.results,
         drops=[DropCount(reason=reason, count=n) for reason, n in sorted(now.drops.items())],
@@ -75,7 +78,7 @@ def _model_statistics(
         result_rate=_rate(totals.results, past.results, elapsed),
         drop_rate=_rate(totals.drops, past.drops, elapsed),
         waiting=now.waiting,
-        idle=entry.idle,
+        idle=report.idle,
         recoveries=now.recoveries,
         failed_recoveries=now.failed_recoveries,
         latencies=[
@@ -100,11 +103,11 @@ def _model_statistics(
                 messages_lost=image.messages_lost,
                 qos_mismatches=image.qos_mismatches,
             )
-            for image in entry.inputs
+            for image in report.inputs
         ],
     )
 
 
 def _rate(now: int, before: int, elapsed: float) -> float:
-    """Per second; a count below the one before has begun anew meanwhile."""
+    """Per second; a count below the one before was reset meanwhile."""
     return (now - before if now >= before else now) / elapsed

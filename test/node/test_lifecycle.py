@@ -161,7 +161,7 @@ def test_an_exception_in_a_transition_is_told_and_leads_back_to_unconfigured(
     def fail(*_: Any) -> None:
         raise RuntimeError("broken on purpose")
 
-    monkeypatch.setattr(rig.node._table, "start", fail)
+    monkeypatch.setattr(rig.node._served, "start", fail)
     assert rig.change_state("deactivate")
     assert not rig.change_state("activate")
     rig.until(lambda: "broken on purpose" in rig.log, "the reason in the log")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hbm_runtime import HBMError
-from hbm_runtime_ros.models.model_file_runtime import LoadedFile, close_files
+from hbm_runtime_ros.models.model_file_runtime import ModelFileRuntime, close_files
 
 PATIENCE = 20.0  # seconds; only reached by a failing test
 
@@ -54,7 +54,7 @@ def until_closed(runtime: Runtime) -> None:
 
 def test_a_broken_runtime_is_replaced_and_closed() -> None:
     load = Opener()
-    file = LoadedFile("m.hbm", load)
+    file = ModelFileRuntime("m.hbm", load)
     load.go.set()
     file.renew(load.made[0])  # type: ignore[arg-type]
     assert file.runtime is load.made[1]
@@ -64,7 +64,7 @@ def test_a_broken_runtime_is_replaced_and_closed() -> None:
 
 def test_who_comes_second_gets_what_the_first_made() -> None:
     load = Opener()
-    file = LoadedFile("m.hbm", load)
+    file = ModelFileRuntime("m.hbm", load)
     load.go.set()
     for _ in range(2):
         file.renew(load.made[0])  # type: ignore[arg-type]
@@ -73,7 +73,7 @@ def test_who_comes_second_gets_what_the_first_made() -> None:
 
 def test_a_file_that_was_changed_is_refused_and_what_was_loaded_is_closed() -> None:
     load = Opener()
-    file = LoadedFile("m.hbm", load)
+    file = ModelFileRuntime("m.hbm", load)
     load.go.set()
     load.content_hash = "b"
     with pytest.raises(HBMError, match=r"m\.hbm is another file .* call ~/reload"):
@@ -84,7 +84,7 @@ def test_a_file_that_was_changed_is_refused_and_what_was_loaded_is_closed() -> N
 
 def test_what_is_made_anew_while_the_file_is_closed_is_closed_too_and_nothing_twice() -> None:
     load = Opener()
-    file = LoadedFile("m.hbm", load)
+    file = ModelFileRuntime("m.hbm", load)
     renewing = threading.Thread(target=file.renew, args=(load.made[0],), daemon=True)
     renewing.start()
     assert load.asked.wait(PATIENCE)
@@ -97,7 +97,7 @@ def test_what_is_made_anew_while_the_file_is_closed_is_closed_too_and_nothing_tw
 
 def test_a_runtime_that_does_not_close_is_left_to_itself_in_time() -> None:
     load = Opener()
-    file = LoadedFile("m.hbm", load)
+    file = ModelFileRuntime("m.hbm", load)
     never = threading.Event()
     load.made[0].close = lambda timeout: never.wait(PATIENCE)  # type: ignore[method-assign, assignment]
     assert not close_files([file], 0.05)

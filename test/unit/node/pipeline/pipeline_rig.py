@@ -20,7 +20,8 @@ from hbm_runtime_ros.parameters.settings import (
     ModelSettings,
     SyncSettings,
 )
-from hbm_runtime_ros.pipeline.pipeline import ModelPipeline, Rejected, Result, Steps
+from hbm_runtime_ros.pipeline.attempt import Rejected, Result, Steps
+from hbm_runtime_ros.pipeline.pipeline import ModelPipeline
 
 PATIENCE = 20.0  # seconds; only reached by a failing test
 TRANSFORM = place(4, 4, 2, 2, "stretch").transform

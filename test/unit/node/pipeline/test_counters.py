@@ -17,25 +17,25 @@ from hbm_runtime_ros.pipeline import drop_reasons
 from hbm_runtime_ros.pipeline.counters import (
     LATENCY_WINDOW,
     LatencySummary,
+    NodeStage,
     PipelineCounters,
-    Stage,
     Totals,
 )
 
-STAGES = len(Stage)
+STAGES = len(NodeStage)
 
 
 def test_nothing_counted_is_all_zero() -> None:
     snapshot = PipelineCounters().read()()
     assert (snapshot.frames_in, snapshot.results, snapshot.drops) == (0, 0, {})
-    assert snapshot.latencies == dict.fromkeys(Stage, LatencySummary())
+    assert snapshot.latencies == dict.fromkeys(NodeStage, LatencySummary())
 
 
 def test_percentiles_are_those_of_the_latest_results() -> None:
     counts = PipelineCounters(window=100)
     for milliseconds in [10_000] * 50 + list(range(1, 101)):
         counts.count_result([milliseconds / 1000] * STAGES)
-    summary = counts.read()().latencies[Stage.TOTAL]
+    summary = counts.read()().latencies[NodeStage.TOTAL]
     assert summary.samples == 100
     assert summary.p50 == pytest.approx(0.0505)
     assert summary.p90 == pytest.approx(0.0901)
@@ -71,8 +71,8 @@ def test_a_snapshot_is_of_the_moment_it_was_read_not_made() -> None:
     snapshot = make()
     assert (snapshot.frames_in, snapshot.results, snapshot.drops) == (1, 1, {})
     assert snapshot.waiting == 2
-    assert snapshot.latencies[Stage.WAIT].max == 1.0
-    assert counts.read()().latencies[Stage.WAIT].max == 5.0
+    assert snapshot.latencies[NodeStage.WAIT].max == 1.0
+    assert counts.read()().latencies[NodeStage.WAIT].max == 5.0
 
 
 def test_unmatched_images_count_as_frames_and_by_image() -> None:
@@ -99,7 +99,7 @@ def test_a_reset_counts_what_is_under_way_and_keeps_the_totals() -> None:
     snapshot = counts.read(waiting=2, running=1)()
     assert (snapshot.frames_in, snapshot.results, snapshot.drops) == (3, 0, {})
     assert (snapshot.recoveries, snapshot.failed_recoveries) == (0, 0)
-    assert snapshot.latencies[Stage.TOTAL] == LatencySummary()
+    assert snapshot.latencies[NodeStage.TOTAL] == LatencySummary()
     assert snapshot.totals == Totals(frames_in=5, results=1, drops=1)
 
 

@@ -23,9 +23,9 @@ from hbm_runtime import HBMError, HBMInputError, HBMTimeoutError
 from hbm_runtime.image import ImageError, ImageFault
 from hbm_runtime_ros.parameters.settings import LiveSettings, SyncSettings
 from hbm_runtime_ros.pipeline import drop_reasons
-from hbm_runtime_ros.pipeline.counters import CounterSnapshot, Stage
+from hbm_runtime_ros.pipeline.attempt import Rejected
+from hbm_runtime_ros.pipeline.counters import CounterSnapshot, NodeStage
 from hbm_runtime_ros.pipeline.frame_queue import MARGIN
-from hbm_runtime_ros.pipeline.pipeline import Rejected
 
 
 @pytest.fixture
@@ -314,7 +314,7 @@ def test_a_result_after_the_deadline_is_none() -> None:
         assert eventually(rig.settled)
         assert rig.drops() == {"deadline": 1}
         assert rig.results.empty()
-        assert rig.pipeline.state().consecutive_failures == 0
+        assert rig.pipeline.state().failing_since is None
 
 
 # What goes along with an inference
@@ -392,8 +392,7 @@ def test_a_failed_inference_is_counted_reported_and_survived(
     assert str(fault) in text
     assert rig.run("good").sequence == 0
     assert rig.drops() == {reason: 1}
-    state = rig.pipeline.state()
-    assert (state.last_error, state.last_error_reason) == (text, reason)
+    assert rig.pipeline.state().last_error == text
 
 
 def test_a_defect_is_reported_with_its_place(rig: Rig) -> None:
@@ -455,18 +454,17 @@ def test_reports_are_made_without_a_lock(rig: Rig) -> None:
 def test_the_state_tells_what_goes_on() -> None:
     with Timed() as rig:
         before = rig.pipeline.state()
-        assert (before.running, before.busy_since, before.last_result) == (True, None, None)
+        assert (before.running, before.busy_since) == (True, None)
         rig.occupy()
         rig.now += 3.0
         assert rig.pipeline.state().busy_since == 1000.0
         rig.allow()
         rig.names(1)
         assert eventually(lambda: rig.pipeline.state().busy_since is None)
-        assert rig.pipeline.state().last_result == 1003.0
         rig.offer()
         rig.may_infer.put(HBMError("x"))
         assert eventually(lambda: rig.pipeline.state().failing_since == 1003.0)
-        assert rig.pipeline.state().last_error_at == 1003.0
+        assert rig.pipeline.state().last_error == "x"
     assert not rig.pipeline.state().running
 
 
@@ -580,7 +578,7 @@ def test_a_request_is_answered_before_the_frames_that_wait() -> None:
         rig.occupy()
         rig.offer(1, 2)
         thread, answers = answer(rig, ["mine"])
-        assert eventually(lambda: len(rig.pipeline._requests) == 1)
+        assert eventually(lambda: len(rig.pipeline._calls) == 1)
         rig.allow(2)
         thread.join(PATIENCE)
         (result,) = answers
@@ -621,7 +619,7 @@ def test_a_request_ends_in_time_while_the_model_is_busy(rig: Rig) -> None:
     rig.occupy()
     with pytest.raises(Rejected, match=r"within 0\.05 s") as error:
         rig.pipeline.infer_now((frame("never"),), 0.05)
-    assert not rig.pipeline._requests
+    assert not rig.pipeline._calls
     assert error.value.reason == "timeout"
     rig.allow()
     rig.run()
@@ -657,7 +655,7 @@ def test_a_request_is_refused_at_once_while_nothing_runs() -> None:
 def test_a_request_that_waits_is_answered_by_the_stop(rig: Rig) -> None:
     rig.occupy()
     thread, answers = answer(rig, ["mine"])
-    assert eventually(lambda: len(rig.pipeline._requests) == 1)
+    assert eventually(lambda: len(rig.pipeline._calls) == 1)
     assert not rig.pipeline.stop(0.0)
     thread.join(PATIENCE)
     assert answers[0].reason == "stopped"
@@ -667,7 +665,7 @@ def test_a_request_that_waits_is_answered_by_the_stop(rig: Rig) -> None:
 def test_a_drain_answers_the_request_that_waits(rig: Rig) -> None:
     rig.occupy()
     thread, answers = answer(rig, ["mine"])
-    assert eventually(lambda: len(rig.pipeline._requests) == 1)
+    assert eventually(lambda: len(rig.pipeline._calls) == 1)
     rig.allow(2)
     assert rig.pipeline.stop(PATIENCE)
     thread.join(PATIENCE)
@@ -778,7 +776,7 @@ def test_a_reset_counts_from_now_on() -> None:
         now = rig.pipeline.snapshot()
         assert (now.frames_in, now.results, now.waiting, now.running) == (3, 0, 2, 1)
         assert now.totals.frames_in == 5
-        assert now.latencies[Stage.TOTAL].samples == 0
+        assert now.latencies[NodeStage.TOTAL].samples == 0
         rig.allow(3)
         assert eventually(rig.settled)
         assert rig.pipeline.snapshot().results == 3
@@ -791,10 +789,10 @@ def test_latencies_cover_each_stage_and_add_up(rig: Rig) -> None:
     assert eventually(lambda: rig.pipeline.snapshot().results == 5)
     latencies = rig.pipeline.snapshot().latencies
     assert {stage: summary.samples for stage, summary in latencies.items()} == dict.fromkeys(
-        Stage, 5
+        NodeStage, 5
     )
-    parts = [latencies[stage].max for stage in Stage if stage is not Stage.TOTAL]
-    assert max(parts) <= latencies[Stage.TOTAL].max <= sum(parts) + 1e-9
+    parts = [latencies[stage].max for stage in NodeStage if stage is not NodeStage.TOTAL]
+    assert max(parts) <= latencies[NodeStage.TOTAL].max <= sum(parts) + 1e-9
 
 
 # Nothing is lost
@@ -994,14 +992,14 @@ def test_a_frame_that_is_not_wanted_any_more_is_counted_and_not_reported(rig: Ri
     rig.offer("late")
     assert eventually(lambda: rig.drops() == {"stopped": 1})
     assert rig.all_reports() == []
-    assert rig.pipeline.state().consecutive_failures == 0
+    assert rig.pipeline.state().failing_since is None
 
 
-def test_one_can_wait_for_the_end_of_the_turn_under_way(rig: Rig) -> None:
-    assert rig.pipeline.wait_for_turn(0.0)  # there is none
+def test_one_can_wait_for_the_end_of_the_attempt_under_way(rig: Rig) -> None:
+    assert rig.pipeline.wait_for_attempt(0.0)  # there is none
     rig.occupy()
     rig.offer("next")
-    assert not rig.pipeline.wait_for_turn(0.02)
+    assert not rig.pipeline.wait_for_attempt(0.02)
     threading.Timer(0.2, rig.allow).start()
-    assert rig.pipeline.wait_for_turn(PATIENCE)  # not for the next one, which is held
+    assert rig.pipeline.wait_for_attempt(PATIENCE)  # not for the next one, which is held
     assert rig.names(1) == ["busy"]

@@ -3,23 +3,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
-from hbm_runtime_ros.parameters.settings import DiagnosticsSettings
+from hbm_runtime_ros.parameters.settings import DiagnosticsSettings, LiveSettings
 from hbm_runtime_ros.pipeline import drop_reasons
+from hbm_runtime_ros.pipeline.counters import CounterSnapshot, LatencySummary, NodeStage
 from hbm_runtime_ros.telemetry.health import (
     GRACE,
+    NOT_LOADED,
     Health,
-    InputView,
     Level,
-    ModelView,
-    NodeView,
     State,
     input_health,
     model_health,
     node_health,
+)
+from hbm_runtime_ros.telemetry.report import (
+    InputReport,
+    ModelReport,
+    NodeReport,
+    RecentInput,
+    RecentModel,
 )
 
 THRESHOLDS = DiagnosticsSettings(
@@ -31,20 +38,50 @@ THRESHOLDS = DiagnosticsSettings(
     latency_error=0.2,
 )
 OFF = DiagnosticsSettings(1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-CAMERA = InputView(
-    "/camera", received=100, publishers=1, seconds=5.0, recent_received=50, recent_judged=50
-)
-MODEL = ModelView(
-    topics=("/camera",), seconds=5.0, recent_frames=50, recent_results=50, latency=0.01, timeout=5.0
-)
+CAMERA = InputReport("", "/camera", received=100, publishers=1)
+MODEL = ModelReport("eye", live=LiveSettings(timeout=5.0, stall_timeout=0.0), inputs=(CAMERA,))
+RECENT = RecentModel(seconds=5.0, frames=50, results=50)
+LEFT, RIGHT = replace(CAMERA, topic="/left"), replace(CAMERA, topic="/right")
+WAITING = {"frames": 0, "results": 0}
 
 
-def of_input(thresholds: DiagnosticsSettings = THRESHOLDS, **changes: object) -> Health:
-    return input_health(replace(CAMERA, **changes), thresholds)  # type: ignore[arg-type]
+def changed(made: Any, changes: dict[str, Any]) -> Any:
+    """A copy with those of the changes that are fields of it, which are used up."""
+    names = {each.name for each in fields(made)} & set(changes)
+    return replace(made, **{name: changes.pop(name) for name in names})
 
 
-def of_model(thresholds: DiagnosticsSettings = THRESHOLDS, **changes: object) -> Health:
-    return model_health(replace(MODEL, **changes), thresholds)  # type: ignore[arg-type]
+def of_input(
+    thresholds: DiagnosticsSettings = THRESHOLDS,
+    recent_received: int = 50,
+    recent_lost: int = 0,
+    rejected: dict[str, int] | None = None,
+    looked_at: int = 50,
+    **changes: Any,
+) -> Health:
+    """Judge an input that has this, of a model that has lost its images to these faults."""
+    rejected = rejected or {}
+    results = looked_at - sum(rejected.values())
+    model = replace(MODEL, recent=replace(RECENT, results=results, drops=rejected))
+    input, model = changed(CAMERA, changes), changed(model, changes)
+    recent = changed(RecentInput(received=recent_received, lost=recent_lost), changes)
+    input = replace(input, recent=recent)
+    assert not changes
+    return input_health(model, input, thresholds)
+
+
+def of_model(
+    thresholds: DiagnosticsSettings = THRESHOLDS, latency: float = 0.01, **changes: Any
+) -> Health:
+    """Judge a model that has this, in its report, its settings or what is recent."""
+    latencies = {NodeStage.TOTAL: LatencySummary(50, p99=latency)}
+    counters = CounterSnapshot(latencies=latencies)
+    recent = changed(RECENT, changes)
+    live = changed(MODEL.live, changes)
+    model = replace(MODEL, counters=counters, live=live, recent=recent)
+    model = changed(model, changes)
+    assert not changes
+    return model_health(model, thresholds)
 
 
 def verdict(health: Health) -> tuple[Level, State]:
@@ -68,7 +105,7 @@ class TestAnInput:
     def test_waits_for_its_first_image_with_growing_concern(
         self, silence: float, level: Level
     ) -> None:
-        health = of_input(received=0, recent_received=0, recent_judged=0, silence=silence)
+        health = of_input(received=0, recent_received=0, silence=silence)
         assert verdict(health) == (level, State.WAITING)
         assert "no image yet on /camera" in health.text
 
@@ -85,23 +122,23 @@ class TestAnInput:
         assert verdict(of_input(OFF, silence=3600.0)) == (Level.OK, State.ACTIVE)
 
     def test_with_some_malformed_images_is_degraded_and_says_what_is_wrong_with_them(self) -> None:
-        health = of_input(recent_rejected={"odd_size": 2, "bad_step": 5})
+        health = of_input(rejected={"odd_size": 2, "bad_step": 5})
         assert verdict(health) == (Level.WARN, State.DEGRADED)
         assert health.text == "14% of the images on /camera cannot be used (bad_step 5, odd_size 2)"
 
     def test_with_many_malformed_images_is_degraded_at_the_level_of_an_error(self) -> None:
-        assert verdict(of_input(recent_rejected={"bad_step": 25})) == (Level.ERROR, State.DEGRADED)
+        assert verdict(of_input(rejected={"bad_step": 25})) == (Level.ERROR, State.DEGRADED)
 
     def test_with_fewer_malformed_images_than_the_threshold_is_active(self) -> None:
-        assert verdict(of_input(recent_rejected={"bad_step": 4})) == (Level.OK, State.ACTIVE)
+        assert verdict(of_input(rejected={"bad_step": 4})) == (Level.OK, State.ACTIVE)
 
     def test_with_nothing_but_malformed_images_is_in_error(self) -> None:
-        health = of_input(recent_rejected={"encoding": 50})
+        health = of_input(rejected={"encoding": 50})
         assert verdict(health) == (Level.ERROR, State.ERROR)
         assert health.text == "none of the images on /camera can be used (encoding 50)"
 
     def test_is_judged_by_the_images_looked_at_not_by_those_that_were_replaced(self) -> None:
-        health = of_input(recent_received=1000, recent_judged=10, recent_rejected={"bad_step": 5})
+        health = of_input(recent_received=1000, looked_at=10, rejected={"bad_step": 5})
         assert verdict(health) == (Level.ERROR, State.DEGRADED)
 
     def test_that_loses_messages_is_degraded(self) -> None:
@@ -127,8 +164,17 @@ class TestAnInput:
         assert verdict(health) == (Level.OK, State.IDLE)
 
     def test_of_a_node_that_is_not_active_is_inactive(self) -> None:
-        health = of_input(paused="the node is not active", silence=3600.0)
+        health = of_input(active=False, silence=3600.0)
         assert health == Health(Level.OK, State.INACTIVE, "the node is not active")
+
+    def test_of_a_model_that_is_not_loaded_is_inactive_and_says_so(self) -> None:
+        health = of_input(loaded=False, active=False, silence=3600.0)
+        assert health == Health(Level.OK, State.INACTIVE, NOT_LOADED)
+
+    def test_is_not_blamed_for_malformed_images_where_another_could_have_sent_them(self) -> None:
+        both = (CAMERA, replace(CAMERA, topic="/other"))
+        health = of_input(rejected={"encoding": 50}, inputs=both)
+        assert verdict(health) == (Level.OK, State.ACTIVE)
 
 
 class TestAModel:
@@ -136,12 +182,12 @@ class TestAModel:
         assert of_model() == Health(Level.OK, State.ACTIVE, "10.0 results per second")
 
     def test_without_images_is_waiting_and_leaves_the_alarm_to_its_inputs(self) -> None:
-        health = of_model(recent_frames=0, recent_results=0, topics=("/left", "/right"))
+        health = of_model(**WAITING, inputs=(LEFT, RIGHT))
         assert verdict(health) == (Level.OK, State.WAITING)
         assert health.text == "no image to work on from /left and /right"
 
     def test_that_is_lazy_is_idle_while_nobody_subscribes(self) -> None:
-        health = of_model(idle=True, recent_frames=0, recent_results=0)
+        health = of_model(subscribed=False, **WAITING)
         assert verdict(health) == (Level.OK, State.IDLE)
 
     def test_that_is_unloaded_is_in_error_and_names_the_service_that_helps(self) -> None:
@@ -150,11 +196,11 @@ class TestAModel:
         assert "~/load" in health.text
 
     def test_of_a_node_that_is_not_active_is_inactive(self) -> None:
-        assert verdict(of_model(active=False, recent_frames=0)) == (Level.OK, State.INACTIVE)
+        assert verdict(of_model(active=False, frames=0)) == (Level.OK, State.INACTIVE)
 
     @pytest.mark.parametrize("policy", sorted(drop_reasons.POLICY))
     def test_that_drops_by_policy_is_active(self, policy: str) -> None:
-        health = of_model(recent_results=5, recent_drops={policy: 45})
+        health = of_model(results=5, drops={policy: 45})
         assert verdict(health) == (Level.OK, State.ACTIVE)
 
     @pytest.mark.parametrize(
@@ -168,17 +214,17 @@ class TestAModel:
     def test_that_loses_images_to_faults_is_degraded_from_the_thresholds_on(
         self, timeouts: int, level: Level, state: State
     ) -> None:
-        assert verdict(of_model(recent_drops={"timeout": timeouts})) == (level, state)
+        assert verdict(of_model(drops={"timeout": timeouts})) == (level, state)
 
     def test_names_the_faults_but_not_the_drops_by_policy(self) -> None:
         health = of_model(
-            recent_results=10,
-            recent_drops={"timeout": 2, "inference_error": 8, "replaced": 30},
+            results=10,
+            drops={"timeout": 2, "inference_error": 8, "replaced": 30},
         )
         assert health.text == "50% of the images are lost to faults (inference_error 8, timeout 2)"
 
     def test_without_a_single_result_for_faults_is_in_error(self) -> None:
-        health = of_model(recent_results=0, recent_drops={"timeout": 3, "replaced": 47})
+        health = of_model(results=0, drops={"timeout": 3, "replaced": 47})
         assert verdict(health) == (Level.ERROR, State.ERROR)
         assert health.text == "no image became a result (timeout 3)"
 
@@ -186,7 +232,7 @@ class TestAModel:
     def test_whose_images_are_all_too_late_or_without_partner_is_degraded(
         self, policy: str
     ) -> None:
-        health = of_model(recent_results=0, recent_drops={policy: 50})
+        health = of_model(results=0, drops={policy: 50})
         assert verdict(health) == (Level.WARN, State.DEGRADED)
         assert health.text == f"no image became a result ({policy} 50)"
 
@@ -198,17 +244,17 @@ class TestAModel:
         assert health.text == "p99 latency 0.200 s, ERROR from 0.2 s"
 
     def test_is_not_judged_by_the_latency_of_results_long_ago(self) -> None:
-        health = of_model(latency=9.0, recent_frames=0, recent_results=0)
+        health = of_model(latency=9.0, **WAITING)
         assert verdict(health) == (Level.OK, State.WAITING)
 
     def test_that_hangs_in_one_step_is_in_error_after_its_timeout(self) -> None:
         assert verdict(of_model(busy=5.0 + GRACE)) == (Level.OK, State.ACTIVE)
-        health = of_model(busy=12.3, recent_frames=0, recent_results=0)
+        health = of_model(busy=12.3, **WAITING)
         assert verdict(health) == (Level.ERROR, State.ERROR)
         assert health.text == "busy with one image for 12.3 s, timeout is 5 s"
 
     def test_that_keeps_failing_is_in_error_once_the_watchdog_has_to_act(self) -> None:
-        failing = {"recent_results": 40, "failing": 9.9, "stall_timeout": 10.0}
+        failing = {"results": 40, "failing": 9.9, "stall_timeout": 10.0}
         assert verdict(of_model(**failing)) == (Level.OK, State.ACTIVE)
         health = of_model(**{**failing, "failing": 10.0}, last_error="no such device")
         assert verdict(health) == (Level.ERROR, State.ERROR)
@@ -223,30 +269,33 @@ class TestAModel:
         assert verdict(of_model(failing=99.0, stall_timeout=0.0)) == (Level.OK, State.ACTIVE)
 
     def test_that_could_not_be_recovered_is_in_error_at_once(self) -> None:
-        health = of_model(failing=1.0, stall_timeout=10.0, recent_failed_recoveries=1)
+        health = of_model(failing=1.0, stall_timeout=10.0, failed_recoveries=1)
         assert verdict(health) == (Level.ERROR, State.ERROR)
         assert "could not be loaded again" in health.text
 
     def test_that_was_recovered_lately_is_degraded_and_then_active_again(self) -> None:
-        health = of_model(recent_recoveries=1, last_error="the accelerator hung")
+        health = of_model(recoveries=1, last_error="the accelerator hung")
         assert verdict(health) == (Level.WARN, State.DEGRADED)
         assert health.text == "loaded again after its inferences had failed: the accelerator hung"
-        assert verdict(of_model(recent_recoveries=0)) == (Level.OK, State.ACTIVE)
+        assert verdict(of_model(recoveries=0)) == (Level.OK, State.ACTIVE)
 
     def test_has_no_thresholds_once_they_are_off(self) -> None:
-        health = of_model(OFF, recent_results=0, recent_drops={"timeout": 50}, latency=60.0)
+        health = of_model(OFF, results=0, drops={"timeout": 50}, latency=60.0)
         assert verdict(health) == (Level.OK, State.ACTIVE)
 
 
 class TestTheNode:
     def test_tells_its_state_and_its_models(self) -> None:
-        assert node_health(NodeView("active", models=2)) == (Level.OK, "active, 2 models")
-        assert node_health(NodeView("active", models=1)) == (Level.OK, "active, 1 model")
-        assert node_health(NodeView("unconfigured")) == (Level.OK, "unconfigured")
+        assert node_health(NodeReport("active", models=(MODEL, MODEL))) == (
+            Level.OK,
+            "active, 2 models",
+        )
+        assert node_health(NodeReport("active", models=(MODEL,))) == (Level.OK, "active, 1 model")
+        assert node_health(NodeReport("unconfigured")) == (Level.OK, "unconfigured")
 
     def test_that_could_not_be_configured_is_an_error_and_says_why(self) -> None:
-        view = NodeView("unconfigured", problems=("'eye.file' is missing", "b", "c"))
-        assert node_health(view) == (
+        report = NodeReport("unconfigured", problems=("'eye.file' is missing", "b", "c"))
+        assert node_health(report) == (
             Level.ERROR,
             "unconfigured: cannot be configured: 'eye.file' is missing (and 2 more)",
         )

@@ -19,13 +19,12 @@ from hbm_runtime_ros.pipeline import drop_reasons
 from hbm_runtime_ros.pipeline.counters import (
     LATENCY_WINDOW,
     CounterSnapshot,
-    InputCounters,
     LatencySummary,
-    ModelCounters,
+    NodeStage,
     PipelineCounters,
-    Stage,
     Totals,
 )
+from hbm_runtime_ros.telemetry.report import InputReport, ModelReport
 from hbm_runtime_ros.telemetry.statistics_message import StatisticsReporter
 
 
@@ -42,7 +41,7 @@ def test_the_reasons_for_a_drop_are_those_of_the_message() -> None:
 
 
 def test_the_stages_are_those_of_the_message() -> None:
-    assert {stage.value for stage in Stage} == constants(StageLatency)
+    assert {stage.value for stage in NodeStage} == constants(StageLatency)
 
 
 class Clocked:
@@ -52,7 +51,7 @@ class Clocked:
         self.now = 100.0
         self.reporter = StatisticsReporter(clock=lambda: self.now)
 
-    def after(self, seconds: float, *models: ModelCounters, **more: object) -> object:
+    def after(self, seconds: float, *models: ModelReport, **more: object) -> object:
         self.now += seconds
         return self.reporter.message(Time(sec=7), models, **more)
 
@@ -75,12 +74,14 @@ def test_every_field_is_told() -> None:
         waiting=1,
         recoveries=5,
         failed_recoveries=6,
-        latencies={stage: LatencySummary(3, 0.1, 0.2, 0.3, 0.4) for stage in Stage},
+        latencies={stage: LatencySummary(3, 0.1, 0.2, 0.3, 0.4) for stage in NodeStage},
         totals=Totals(10, 3, 6),
     )
-    image = InputCounters("left", "/left/image", 12, 0.03, 1, 2, 3)
+    image = InputReport("left", "/left/image", 12, 0.03, 1, 2, 3)
     msg = Clocked().after(
-        2.0, ModelCounters("eye", counts, [image], idle=True), core_use=[0.5, 0.25]
+        2.0,
+        ModelReport("eye", counters=counts, inputs=(image,), subscribed=False),
+        core_use=[0.5, 0.25],
     )
     assert msg.stamp == Time(sec=7)
     assert list(msg.core_use) == [0.5, 0.25]
@@ -89,7 +90,7 @@ def test_every_field_is_told() -> None:
     assert [(drop.reason, drop.count) for drop in model.drops] == [("age", 2), ("replaced", 4)]
     assert (model.input_rate, model.result_rate, model.drop_rate) == (5.0, 1.5, 3.0)
     assert (model.recoveries, model.failed_recoveries, model.idle) == (5, 6, True)
-    assert [latency.stage for latency in model.latencies] == [stage.value for stage in Stage]
+    assert [latency.stage for latency in model.latencies] == [stage.value for stage in NodeStage]
     total = model.latencies[-1]
     figures = (total.samples, total.p50, total.p90, total.p99, total.max)
     assert figures == (3, 0.1, 0.2, 0.3, 0.4)
@@ -101,8 +102,8 @@ def test_every_field_is_told() -> None:
 
 def test_rates_are_those_since_the_message_before() -> None:
     clocked = Clocked()
-    clocked.after(1.0, ModelCounters("eye", snapshot(30, 20, 10)))
-    (model,) = clocked.after(2.0, ModelCounters("eye", snapshot(50, 30, 14))).models
+    clocked.after(1.0, ModelReport("eye", counters=snapshot(30, 20, 10)))
+    (model,) = clocked.after(2.0, ModelReport("eye", counters=snapshot(50, 30, 14))).models
     assert (model.input_rate, model.result_rate, model.drop_rate) == (10.0, 5.0, 2.0)
 
 
@@ -111,41 +112,49 @@ def test_rates_survive_a_reset() -> None:
     clocked = Clocked()
     for _ in range(100):
         counts.count_frame()
-        counts.count_result([0.0] * len(Stage))
-    clocked.after(1.0, ModelCounters("eye", counts.read()()))
+        counts.count_result([0.0] * len(NodeStage))
+    clocked.after(1.0, ModelReport("eye", counters=counts.read()()))
     counts.reset(0)
     for _ in range(30):
         counts.count_frame()
-        counts.count_result([0.0] * len(Stage))
-    (model,) = clocked.after(1.0, ModelCounters("eye", counts.read()())).models
+        counts.count_result([0.0] * len(NodeStage))
+    (model,) = clocked.after(1.0, ModelReport("eye", counters=counts.read()())).models
     assert (model.frames_in, model.input_rate, model.result_rate) == (30, 30.0, 30.0)
 
 
 def test_a_model_made_anew_under_the_same_name_has_no_negative_rates() -> None:
     clocked = Clocked()
-    image = InputCounters("", "/image", received=500)
-    clocked.after(1.0, ModelCounters("eye", snapshot(500, 400, 100), [image]))
-    image = InputCounters("", "/image", received=9)
-    (model,) = clocked.after(1.0, ModelCounters("eye", snapshot(8, 6, 2), [image])).models
+    image = InputReport("", "/image", received=500)
+    clocked.after(1.0, ModelReport("eye", counters=snapshot(500, 400, 100), inputs=(image,)))
+    image = InputReport("", "/image", received=9)
+    (model,) = clocked.after(
+        1.0, ModelReport("eye", counters=snapshot(8, 6, 2), inputs=(image,))
+    ).models
     assert (model.input_rate, model.result_rate, model.drop_rate) == (8.0, 6.0, 2.0)
     assert model.inputs[0].rate == 9.0
 
 
 def test_models_are_told_apart_by_name_not_by_place() -> None:
     clocked = Clocked()
-    clocked.after(1.0, ModelCounters("a", snapshot(100)), ModelCounters("b", snapshot(5)))
-    msg = clocked.after(1.0, ModelCounters("b", snapshot(7)), ModelCounters("c", snapshot(1)))
+    clocked.after(
+        1.0, ModelReport("a", counters=snapshot(100)), ModelReport("b", counters=snapshot(5))
+    )
+    msg = clocked.after(
+        1.0, ModelReport("b", counters=snapshot(7)), ModelReport("c", counters=snapshot(1))
+    )
     assert [(m.model, m.input_rate) for m in msg.models] == [("b", 2.0), ("c", 1.0)]
 
 
 def test_two_messages_at_the_same_time_do_not_divide_by_zero() -> None:
     clocked = Clocked()
-    (model,) = clocked.after(0.0, ModelCounters("eye", snapshot())).models
+    (model,) = clocked.after(0.0, ModelReport("eye", counters=snapshot())).models
     assert model.input_rate == 0.0
 
 
 def test_an_age_before_the_first_image_is_not_a_number() -> None:
-    msg = Clocked().after(1.0, ModelCounters("eye", snapshot(), [InputCounters("", "/image")]))
+    msg = Clocked().after(
+        1.0, ModelReport("eye", counters=snapshot(), inputs=(InputReport("", "/image"),))
+    )
     assert math.isnan(msg.models[0].inputs[0].age)
 
 
@@ -153,16 +162,19 @@ def test_statistics_of_four_models_cost_little() -> None:
     """5000 steps of Python each second take about half a millisecond."""
     models = [PipelineCounters() for _ in range(4)]
     reporter = StatisticsReporter()
-    inputs = [InputCounters("", "/image", 100, 0.01, 1)]
+    inputs = (InputReport("", "/image", 100, 0.01, 1),)
 
     def work_of_a_second() -> int:
         for counts in models:
             for i in range(LATENCY_WINDOW):
-                counts.count_result([i / 1000] * len(Stage))
+                counts.count_result([i / 1000] * len(NodeStage))
             counts.count_drop("replaced")
 
         def report() -> None:
-            entries = [ModelCounters(str(i), c.read()(), inputs) for i, c in enumerate(models)]
+            entries = [
+                ModelReport(str(i), counters=c.read()(), inputs=inputs)
+                for i, c in enumerate(models)
+            ]
             reporter.message(Time(), entries, [0.1, 0.2])
 
         return operations(report)

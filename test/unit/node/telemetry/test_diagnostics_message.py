@@ -9,6 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2 (rclpy)")
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import ClockType
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -18,11 +20,11 @@ from hbm_runtime_ros.parameters.settings import (
     DiagnosticsSettings,
     LiveSettings,
     ModelSettings,
-    NodeSettings,
 )
-from hbm_runtime_ros.pipeline.counters import CounterSnapshot, LatencySummary, Stage
-from hbm_runtime_ros.pipeline.steps import PipelineState
+from hbm_runtime_ros.pipeline.counters import CounterSnapshot, LatencySummary, NodeStage
+from hbm_runtime_ros.pipeline.pipeline import PipelineState
 from hbm_runtime_ros.telemetry.diagnostics_message import WINDOW, DiagnosticsReporter
+from hbm_runtime_ros.telemetry.report import NodeReport, report_model
 
 LIBRARY = SimpleNamespace(
     soc_name="S100P",
@@ -33,6 +35,7 @@ LIBRARY = SimpleNamespace(
     core_count=1,
 )
 RUNTIME = SimpleNamespace(version="0.1.0", library=LIBRARY)
+THRESHOLDS = DiagnosticsSettings(stale_warn=2.0, stale_error=10.0)
 
 
 class FakeModel:
@@ -64,7 +67,7 @@ class FakeModel:
             frames_in=self.results + self.drops.total(),
             results=self.results,
             drops=dict(self.drops),
-            latencies={Stage.TOTAL: LatencySummary(10, 0.01, 0.02, 0.03, 0.04)},
+            latencies={NodeStage.TOTAL: LatencySummary(10, 0.01, 0.02, 0.03, 0.04)},
             **self.counts,
         )
 
@@ -78,13 +81,10 @@ class FakeModel:
 
 
 class FakeNode:
-    """What the reporter reads of a node, and a clock to turn."""
+    """What the reporter reads of a node, and a clock that a test sets."""
 
     def __init__(self, *models: FakeModel) -> None:
         self.models = models
-        self.settings: NodeSettings | None = NodeSettings(
-            (), diagnostics=DiagnosticsSettings(stale_warn=2.0, stale_error=10.0)
-        )
         self.problems: tuple[str, ...] = ()
         self.lifecycle_state = "active"
         self.simulated_time = False
@@ -92,7 +92,7 @@ class FakeNode:
         self.time = 50.0
         self.publishers: dict[str, list[Any]] = {}
         self.subscriptions_: list[Any] = []
-        self.reporter = DiagnosticsReporter(self, lambda: self.monotonic)  # type: ignore[arg-type]
+        self.reporter = DiagnosticsReporter(self)  # type: ignore[arg-type]
 
     def get_name(self) -> str:
         return "inference_node"
@@ -118,7 +118,17 @@ class FakeNode:
     def look(self, *, after: float = 1.0, simulated: float | None = None) -> DiagnosticArray:
         self.monotonic += after
         self.time += after if simulated is None else simulated
-        return self.reporter.message(Time(seconds=self.time, clock_type=ClockType.ROS_TIME))
+        now = Time(seconds=self.time, clock_type=ClockType.ROS_TIME)
+        return self.reporter.message(now, self.report(), THRESHOLDS)
+
+    def report(self) -> NodeReport:
+        active = self.lifecycle_state == "active"
+        models = tuple(
+            report_model(model, active, self.count_publishers, lambda: self.monotonic)  # type: ignore[arg-type]
+            for model in self.models
+        )
+        runtime = self.models[0].runtime if self.models else None
+        return NodeReport(self.lifecycle_state, self.problems, models, runtime)
 
     def status(self, what: str = "", **look: Any) -> DiagnosticStatus:
         name = f"robot/inference_node: {what}" if what else "robot/inference_node"
@@ -168,7 +178,7 @@ def test_the_node_tells_its_state_models_and_versions() -> None:
 
 def test_a_node_that_could_not_be_configured_tells_every_problem() -> None:
     node = FakeNode()
-    node.settings, node.lifecycle_state = None, "unconfigured"
+    node.lifecycle_state = "unconfigured"
     node.problems = ("parameter 'a' is bad", "parameter 'b' is worse")
     status = node.status()
     assert status.level == DiagnosticStatus.ERROR
