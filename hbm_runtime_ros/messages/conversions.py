@@ -48,6 +48,12 @@ def image_to_frame(
 
     Raises:
         ImageError: If the message contradicts itself, is too large or cannot be used.
+
+    Example:
+        >>> from sensor_msgs.msg import Image
+        >>> msg = Image(width=2, height=1, step=6, encoding="bgr8", data=bytes(6))
+        >>> image_to_frame(msg).shape
+        (1, 2, 3)
     """
     check_encoding(msg, encodings)
     if len(msg.data) > max_bytes:
@@ -71,6 +77,12 @@ def check_encoding(msg: Image | CompressedImage, encodings: Collection[str]) -> 
 
     Raises:
         ImageError: ENCODING; UNDECODABLE if compressed data are nothing known.
+
+    Example:
+        >>> from sensor_msgs.msg import Image
+        >>> check_encoding(Image(encoding="mono8"), ["bgr8", "nv12"])
+        Traceback (most recent call last):
+        hbm_runtime.image.faults.ImageError: encoding 'mono8' ...
     """
     if not encodings:
         return
@@ -92,6 +104,14 @@ def array_to_tensor(name: str, tensor: NDArray[np.generic], data_type: int) -> T
 
     Returns:
         The message.
+
+    Example:
+        >>> import numpy as np
+        >>> from hbm_runtime_ros.msg import Tensor
+        >>> padded = np.zeros((2, 8), np.uint8)
+        >>> msg = array_to_tensor("y", padded[:, :3], Tensor.U8)
+        >>> list(msg.shape), list(msg.strides), len(msg.data)
+        ([2, 3], [3, 1], 6)
     """
     dense = np.ascontiguousarray(tensor)
     msg = Tensor()
@@ -115,6 +135,14 @@ def bytes_to_field(dense: NDArray[np.generic]) -> array.array[int]:
 
     Returns:
         Its bytes.
+
+    Example:
+        >>> import numpy as np
+        >>> from sensor_msgs.msg import Image
+        >>> pixels = np.zeros((4, 6, 3), np.uint8)
+        >>> msg = Image(width=6, height=4, step=18, encoding="bgr8", data=bytes_to_field(pixels))
+        >>> len(msg.data)
+        72
     """
     data = array.array("B")
     data.frombytes(dense.reshape(-1).view(np.uint8).data)
@@ -133,6 +161,12 @@ def tensor_to_numpy(msg: Tensor) -> NDArray[np.generic]:
 
     Raises:
         ValueError: If shape, strides and data contradict each other or the type is unknown.
+
+    Example:
+        >>> from hbm_runtime_ros.msg import Tensor
+        >>> msg = Tensor(data_type=Tensor.S8, shape=[2, 2], strides=[2, 1], data=[1, 2, 3, 255])
+        >>> tensor_to_numpy(msg).tolist()
+        [[1, 2], [3, -1]]
     """
     dtype = NUMPY_DTYPES.get(msg.data_type)
     if dtype is None:
@@ -161,6 +195,12 @@ def tensors_to_numpy(msg: TensorList) -> dict[str, NDArray[np.generic]]:
 
     Raises:
         ValueError: If a tensor contradicts itself; names it.
+
+    Example:
+        >>> from hbm_runtime_ros.msg import Tensor, TensorList
+        >>> y = Tensor(name="y", data_type=Tensor.U8, shape=[3], strides=[1], data=[1, 2, 3])
+        >>> tensors_to_numpy(TensorList(tensors=[y]))["y"].tolist()
+        [1, 2, 3]
     """
     return {tensor.name: tensor_to_numpy(tensor) for tensor in msg.tensors}
 
@@ -180,6 +220,13 @@ def numpy_to_tensors(
 
     Raises:
         ValueError: If an array's type is none of Tensor's; names it.
+
+    Example:
+        >>> import numpy as np
+        >>> from hbm_runtime_ros.msg import Tensor
+        >>> (msg,) = numpy_to_tensors({"y": np.zeros((1, 10), np.float32)})
+        >>> msg.name, msg.data_type == Tensor.F32, len(msg.data)
+        ('y', True, 40)
     """
     return [
         array_to_tensor(
@@ -204,6 +251,14 @@ def dequantized(msg: TensorList, info: ModelInfo) -> dict[str, NDArray[np.float3
 
     Raises:
         ValueError: If the information is of another model, or a tensor contradicts itself.
+
+    Example:
+        >>> from hbm_runtime_ros.msg import ModelInfo, Quantization, Tensor, TensorInfo, TensorList
+        >>> half = Quantization(type=Quantization.SCALE, axis=-1, scale=[0.5])
+        >>> info = ModelInfo(hash="1f", outputs=[TensorInfo(name="y", quantization=half)])
+        >>> y = Tensor(name="y", data_type=Tensor.S8, shape=[2], strides=[1], data=[1, 255])
+        >>> dequantized(TensorList(model_hash="1f", tensors=[y]), info)["y"].tolist()
+        [0.5, -0.5]
     """
     if msg.model_hash != info.hash:
         raise ValueError(
@@ -223,12 +278,37 @@ def dequantized(msg: TensorList, info: ModelInfo) -> dict[str, NDArray[np.float3
 
 
 def transform_to_msg(transform: ImageTransform) -> ImageTransformMsg:
-    """Convert to the message."""
+    """Convert to the message.
+
+    Args:
+        transform: From pixels of a model's input to pixels of the source.
+
+    Returns:
+        The message, for example for the field `transform` of an InputImage.
+
+    Example:
+        >>> from hbm_runtime.image import place
+        >>> transform_to_msg(place(1280, 720, 640, 640, "letterbox").transform).scale_x
+        2.0
+    """
     return ImageTransformMsg(**{name: getattr(transform, name) for name in _TRANSFORM_FIELDS})
 
 
 def transform_from_msg(msg: ImageTransformMsg) -> ImageTransform:
-    """Convert from the message, for `to_source()` on boxes."""
+    """Convert from the message, for `to_source()` on boxes.
+
+    Args:
+        msg: From a TensorList's `images`.
+
+    Returns:
+        From pixels of the model's input to pixels of the source.
+
+    Example:
+        >>> from hbm_runtime_ros.msg import ImageTransform
+        >>> transform = transform_from_msg(ImageTransform(scale_x=2.0, scale_y=2.0))
+        >>> transform.to_source([10.0, 20.0]).tolist()
+        [20.0, 40.0]
+    """
     return ImageTransform(**{name: getattr(msg, name) for name in _TRANSFORM_FIELDS})
 
 
@@ -237,6 +317,14 @@ def time_msg(nanoseconds: int) -> Time:
 
     Args:
         nanoseconds: Since the clock's epoch.
+
+    Returns:
+        The message.
+
+    Example:
+        >>> msg = time_msg(1_500_000_000)
+        >>> msg.sec, msg.nanosec
+        (1, 500000000)
     """
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
     return Time(sec=seconds, nanosec=rest)

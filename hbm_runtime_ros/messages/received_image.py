@@ -34,6 +34,12 @@ class ReceivedImage:
 
     Attributes:
         msg: As received.
+
+    Example:
+        >>> from sensor_msgs.msg import Image
+        >>> image = ReceivedImage(Image(width=2, height=1, step=6, encoding="bgr8", data=bytes(6)))
+        >>> image.frame() is image.frame(encodings=["bgr8"])
+        True
     """
 
     __slots__ = ("_lock", "_made", "_max_bytes", "msg")

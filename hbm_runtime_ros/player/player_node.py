@@ -75,7 +75,20 @@ ONLY_OF_BAGS = {"topic": "", "stamps": "now", "clock": False}  # and what others
 
 
 class ImagePlayer(Node):
-    """Publishes `image_raw`, or `image_raw/compressed` of a bag that holds such, like a camera."""
+    """Publishes `image_raw`, or `image_raw/compressed` of a bag that holds such, like a camera.
+
+    Example:
+        >>> import rclpy
+        >>> from rclpy.parameter import Parameter
+        >>> rclpy.init()
+        >>> values = {"source": "picture.png", "rate": 10.0, "encoding": "bgr8"}
+        >>> parameters = [Parameter(name, value=value) for name, value in values.items()]
+        >>> player = ImagePlayer(parameter_overrides=parameters)
+        >>> player.count_publishers("image_raw")  # spun by an executor, it plays ten per second
+        1
+        >>> player.destroy_node()
+        >>> rclpy.shutdown()
+    """
 
     def __init__(self, **options: Any) -> None:
         """Open the source and start.
