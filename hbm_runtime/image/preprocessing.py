@@ -84,7 +84,7 @@ class ModelInputs:
 
 
 class Source(Protocol):
-    """What images come in: `shared_image.SharedImage`, or anything like it."""
+    """What images come in: `hbm_runtime_ros.messages.received_image.ReceivedImage`, or anything like it."""
 
     def frame(self, encodings: Collection[str] = ()) -> Frame:
         """See or decode the image; raises ImageError."""
@@ -152,7 +152,7 @@ def make_preprocessor(
     Args:
         inputs: All inputs of the model.
         images: All images that it takes.
-        shared: Several preprocessors are called with the same `SharedImage`: what they have in
+        shared: Several preprocessors are called with the same `ReceivedImage`: what they have in
             common is made once. Then the tensors stay valid; else they are the preprocessor's own
             buffers or views of the image, valid until its next call.
 

@@ -37,9 +37,6 @@ KNOWN = frozenset(
         "is below hbm_runtime/_loading",
         "hbm_runtime/quantization.py imports hbm_runtime/_calling/inputs.py upward: descriptions "
         "is below hbm_runtime/_calling",
-        "hbm_runtime_ros/telemetry/diagnostics_message.py imports "
-        "hbm_runtime_ros/node/inference_node.py upward: hbm_runtime_ros/telemetry is below "
-        "hbm_runtime_ros/node",
         "src/model_file/model_file.cpp imports src/simulator/models/element_type.hpp upward: "
         "src/model_file is below src/simulator/models",
         "src/simulator/device/cores.cpp imports src/simulator/models/default_floats.hpp upward: "
