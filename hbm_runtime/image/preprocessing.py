@@ -84,7 +84,7 @@ class ModelInputs:
 
 
 class Source(Protocol):
-    """What images come in: `hbm_runtime_ros.messages.received_image.ReceivedImage`, or anything like it."""
+    """What images come in: the node's `ReceivedImage`, or anything like it."""
 
     def frame(self, encodings: Collection[str] = ()) -> Frame:
         """See or decode the image; raises ImageError."""
