@@ -44,7 +44,7 @@ Table = Iterable[ParameterSpec]
 
 
 def fill(file: Path, names: Sequence[str]) -> Callable[[], str]:
-    """Returns what makes a file anew: its text with what stands between markers replaced."""
+    """Returns a function that returns a file's text with what stands between markers replaced."""
 
     def generate() -> str:
         text = file.read_text(encoding="utf-8")

@@ -18,7 +18,8 @@ from rcl_interfaces.msg import (
 from rclpy.exceptions import ParameterException
 from rclpy.parameter import Parameter
 
-from hbm_runtime_ros.parameters.reading import check, known_parameters, settings, value_of
+from hbm_runtime_ros.parameters.known import known_parameters, value_of
+from hbm_runtime_ros.parameters.reading import check, settings
 from hbm_runtime_ros.parameters.spec import (
     ConfigurationError,
     ParameterSpec,
@@ -71,7 +72,7 @@ class DeclaredParameters:
         self._apply_change = apply_change
         self._configured = False
         self._declaring: int | None = None  # the thread that does
-        # Given by somebody; all others have a default, which for an image is its model's value.
+        # Configured or set; all others have a default, which for an image is its model's value.
         self._given = {key for key in node.get_parameters_by_prefix("") if not is_own_of_ros(key)}
         self._ever_known: set[str] = set()
         self._descriptors: dict[str, ParameterDescriptor] = {}
@@ -157,7 +158,7 @@ class DeclaredParameters:
 
     @contextmanager
     def _silently(self) -> Iterator[None]:
-        """Do not take one's own changes for somebody's wishes."""
+        """Do not take the node's own declarations for changes from outside."""
         self._declaring = threading.get_ident()
         try:
             yield
@@ -179,7 +180,7 @@ class DeclaredParameters:
             self._take_over(changes)
 
     def _changes(self, parameters: Sequence[Parameter]) -> dict[str, Any]:
-        """What somebody changes of these parameters; None for what is deleted."""
+        """What is changed of these parameters from outside; None for what is deleted."""
         if self._declaring == threading.get_ident():
             return {}
         ours = self._given.union(self._ever_known)  # not those that a subclass declares

@@ -11,14 +11,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from hbm_runtime_ros.parameters.reading import (
-    ConfigurationError,
-    Problem,
-    check,
-    known_parameters,
-    settings,
-)
+from hbm_runtime_ros.parameters.known import known_parameters
+from hbm_runtime_ros.parameters.reading import check, settings
 from hbm_runtime_ros.parameters.settings import LiveSettings, ModelSettings, NodeSettings
+from hbm_runtime_ros.parameters.spec import ConfigurationError, Problem
 
 Values = dict[str, Any]
 ONE = {"models": ["a"], "a.file": "a.hbm"}
