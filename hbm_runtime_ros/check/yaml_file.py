@@ -178,6 +178,10 @@ def parse_value(text: str) -> Any:
 
     Raises:
         ConfigFileError: If that is no value.
+
+    Example:
+        >>> parse_value("[left, right]"), parse_value("1e3"), parse_value("010")
+        (['left', 'right'], 1000.0, 8)
     """
     content = parse(f"/**:\n  {PARAMETERS}:\n    value: {text}\n".encode())
     for problem in content.problems:

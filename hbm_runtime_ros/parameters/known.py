@@ -55,6 +55,11 @@ def value_of(values: Mapping[str, Any], key: str) -> Any:
     Args:
         values: Value per key.
         key: One of `known_parameters(values)`.
+
+    Example:
+        >>> values = {"models": ["eye"], "eye.images": ["left"], "eye.resize": "letterbox"}
+        >>> value_of(values, "eye.left.resize"), value_of(values, "eye.left.pad_value")
+        ('letterbox', 127)
     """
     return values.get(source_of(values, key), spec_of(key).default)
 

@@ -30,6 +30,12 @@ def check(values: Mapping[str, Any]) -> tuple[Problem, ...]:
 
     Returns:
         Problems of keys, then what is missing, then what does not go together; () if all is well.
+
+    Example:
+        >>> for problem in check({"models": ["eye"], "eye.priorty": 300}):
+        ...     print(problem)
+        parameter 'eye.priorty' is unknown; did you mean eye.priority?
+        parameter 'eye.file' must be the path of a model file; it is not given
     """
     known = known_parameters(values)
     problems = check_values(known, values)
@@ -54,6 +60,11 @@ def settings(values: Mapping[str, Any]) -> NodeSettings:
 
     Raises:
         ConfigurationError: With all problems.
+
+    Example:
+        >>> (model,) = settings({"models": ["eye"], "eye.file": "eye.hbm"}).models
+        >>> model.name, model.live.timeout, model.images[0].topic
+        ('eye', 5.0, 'image_raw')
     """
     problems = check(values)
     if problems:

@@ -93,6 +93,13 @@ class ParameterSpec:
             is.
         constraint: What `check` demands, for descriptor and reference.
         live: May change while the node runs.
+
+    Example:
+        >>> rate = ParameterSpec("rate", 30.0, "Images per second.", bounds=(0.01, 1000))
+        >>> rate.problem(30)
+        'must be of type double (with a decimal point), got 30; write 30.0'
+        >>> rate.problem(60.0)
+        ''
     """
 
     name: str

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import doctest
 import math
 import os
 import textwrap
@@ -17,6 +18,7 @@ pytest.importorskip("yaml", reason="needs PyYAML")
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hbm_runtime_ros.check import yaml_file
 from hbm_runtime_ros.check.yaml_file import (
     MAX_BYTES,
     ConfigFileError,
@@ -321,6 +323,11 @@ def test_a_value_of_the_command_line_is_read_like_a_files() -> None:
     for text in ("", "a: 1", "[", "[]", "{}", "1\n    b: 2", "1\n/x: 3", "*x"):
         with pytest.raises(ConfigFileError):
             parse_value(text)
+
+
+def test_the_examples_are_true() -> None:
+    done = doctest.testmod(yaml_file)
+    assert done.attempted > 0 and done.failed == 0
 
 
 def test_rclpy_reads_a_file_like_we_do(tmp_path: Path) -> None:
