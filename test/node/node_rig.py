@@ -13,21 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rclpy
 from ament_index_python.packages import get_package_prefix
 from hbm_runtime_ros.msg import ModelStatistics, StatisticsList, TensorList
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParametersAtomically
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
+from ros_observer import PATIENCE, Observer
 from sensor_msgs.msg import Image
 
 from hbm_runtime_ros.messages.conversions import bytes_to_field
 from hbm_runtime_ros.ros.qos import STATISTICS, TENSORS
 
-PATIENCE = 30.0  # seconds; only reached by a failing test
 EXECUTABLES = Path(get_package_prefix("hbm_runtime_ros"), "lib", "hbm_runtime_ros")
 
 
@@ -68,49 +66,6 @@ class NodeProcess:
             self.process.kill()
             self.process.wait()
             raise
-
-
-class Observer:
-    """A rclpy node of the test, spun whenever the test waits for something."""
-
-    def __init__(self) -> None:
-        self._context = rclpy.Context()
-        rclpy.init(context=self._context)
-        self.node = rclpy.create_node("observer", context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self.node)
-
-    def spin(self, seconds: float, done: Callable[[], Any] = lambda: False) -> bool:
-        """Spin until the condition holds or the time is over; tell which."""
-        deadline = time.monotonic() + seconds
-        while not done():
-            if time.monotonic() > deadline:
-                return False
-            self._executor.spin_once(timeout_sec=0.02)
-        return True
-
-    def until(self, condition: Callable[[], Any], what: str) -> None:
-        """Spin until the condition holds."""
-        assert self.spin(PATIENCE, condition), f"waited in vain for {what}"
-
-    def collect(self, kind: type, topic: str, profile: Any) -> list[Any]:
-        """Subscribe and return the list that messages arrive in."""
-        messages: list[Any] = []
-        self.node.create_subscription(kind, topic, messages.append, profile)
-        return messages
-
-    def add(self, node: Any) -> None:
-        """Spin another node of this process, too."""
-        self._executor.add_node(node)
-
-    def remove(self, node: Any) -> None:
-        """Spin it no more."""
-        self._executor.remove_node(node)
-
-    def close(self) -> None:
-        self._executor.shutdown()
-        self.node.destroy_node()
-        rclpy.try_shutdown(context=self._context)
 
 
 class InferenceRig:

@@ -17,9 +17,6 @@ from rclpy.qos import (
 )
 from sensor_msgs.msg import Image
 
-from hbm_runtime_ros.parameters.settings import QosSettings
-from hbm_runtime_ros.ros import qos
-
 
 def subscription_of(rig: Any) -> QoSProfile:
     """QoS that the node subscribes to the camera with, as others see it."""
@@ -31,24 +28,6 @@ def publisher_of(rig: Any) -> QoSProfile:
     """QoS that the node publishes tensors with, as others see it."""
     (info,) = rig.observer.node.get_publishers_info_by_topic("/inference_node/eye/tensors")
     return info.qos_profile
-
-
-def test_fields_differ_from_their_profile_where_they_are_given() -> None:
-    made = qos.profile(QosSettings("sensor_data", reliability="reliable", depth=9, deadline=0.5))
-    assert made.reliability == ReliabilityPolicy.RELIABLE
-    assert made.durability == qos.PROFILES["sensor_data"].durability
-    assert made.depth == 9
-    assert made.deadline == Duration(nanoseconds=500_000_000)
-    assert qos.PROFILES["sensor_data"].depth == 5  # the profile itself stays
-
-
-def test_every_profile_that_the_parameters_allow_exists() -> None:
-    from hbm_runtime_ros.parameters.table import MODEL_PARAMETERS
-
-    (spec,) = (spec for spec in MODEL_PARAMETERS if spec.name == "tensors_qos.profile")
-    assert set(spec.choices) == set(qos.PROFILES)
-    for name in spec.choices:
-        qos.profile(QosSettings(name))
 
 
 def test_by_default_images_are_best_effort_and_tensors_reliable(
@@ -89,8 +68,8 @@ def test_overrides_of_ros_go_before_the_parameters(embed: Callable, nv12_model: 
     }
     rig = embed(overrides, eye=dict(file=nv12_model)).until_active_without_camera()
     assert subscription_of(rig).reliability == ReliabilityPolicy.RELIABLE
-    (topic,) = rig.node._topics._topics.values()
-    assert topic.subscription.qos_profile.depth == 7
+    (made,) = rig.node._image_subscriptions._subscriptions.values()
+    assert made.subscription.qos_profile.depth == 7
     assert rig.node.models[0].publisher.qos_profile.history == HistoryPolicy.KEEP_ALL
 
 

@@ -13,7 +13,15 @@ import pytest
 WITHOUT_ROS = importlib.util.find_spec("rclpy") is None
 # What only a ROS installation and the ROS package bring; the wheel holds some of its rooms.
 OF_ROS = ("ament_index_python", "builtin_interfaces", "cv_bridge", "hbm_runtime_ros", "launch")
-OF_ROS += ("launch_ros", "rclpy", "rosgraph_msgs", "sensor_msgs", "std_msgs", "diagnostic_msgs")
+OF_ROS += (
+    "launch_ros",
+    "rcl_interfaces",
+    "rclpy",
+    "rosgraph_msgs",
+    "sensor_msgs",
+    "std_msgs",
+    "diagnostic_msgs",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +78,12 @@ def exists(name: str) -> bool:
         return importlib.util.find_spec(name) is not None
     if not exists(package):
         return False
-    module = importlib.import_module(package)
+    try:
+        module = importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] in OF_ROS:
+            return False
+        raise
     return hasattr(module, last) or (
         hasattr(module, "__path__") and importlib.util.find_spec(name) is not None
     )

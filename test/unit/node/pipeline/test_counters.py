@@ -3,12 +3,8 @@
 
 from __future__ import annotations
 
-import pytest
-
-counters = pytest.importorskip(
-    "hbm_runtime_ros.pipeline.counters", reason="needs the ROS package hbm_runtime_ros to be built"
-)
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from operations import operations

@@ -3,17 +3,11 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter, deque
 
 import pytest
-
-frame_queue = pytest.importorskip(
-    "hbm_runtime_ros.pipeline.frame_queue",
-    reason="needs the ROS package hbm_runtime_ros to be built",
-)
-import itertools
-
 from hypothesis import given
 from hypothesis import strategies as st
 

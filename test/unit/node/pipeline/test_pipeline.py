@@ -10,10 +10,6 @@ import weakref
 from collections.abc import Iterator
 
 import pytest
-
-pipeline = pytest.importorskip(
-    "hbm_runtime_ros.pipeline.pipeline", reason="needs the ROS package hbm_runtime_ros to be built"
-)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from operations import operations

@@ -8,11 +8,6 @@ import random
 from collections.abc import Sequence
 
 import pytest
-
-synchronizer = pytest.importorskip(
-    "hbm_runtime_ros.pipeline.synchronizer",
-    reason="needs the ROS package hbm_runtime_ros to be built",
-)
 from hypothesis import given
 from hypothesis import strategies as st
 from operations import operations

@@ -9,10 +9,6 @@ import weakref
 from collections.abc import Callable
 
 import pytest
-
-watchdog = pytest.importorskip(
-    "hbm_runtime_ros.pipeline.watchdog", reason="needs the ROS package hbm_runtime_ros to be built"
-)
 from pipeline_rig import PATIENCE, Rig, eventually
 
 from hbm_runtime import HBMClosedError, HBMInputError, HBMTaskError, HBMTimeoutError

@@ -7,9 +7,7 @@ import logging
 
 import pytest
 
-log_bridge = pytest.importorskip(
-    "hbm_runtime_ros.ros.log_bridge", reason="needs the ROS package hbm_runtime_ros to be built"
-)
+from hbm_runtime_ros.ros import log_bridge
 
 
 class FakeLogger:

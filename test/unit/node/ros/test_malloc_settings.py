@@ -7,7 +7,6 @@ import platform
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
 
@@ -15,9 +14,10 @@ from hbm_runtime_ros.ros import malloc_settings
 
 PROGRAM = """
 import resource
+import runpy
 import sys
 
-from hbm_runtime_ros.ros.malloc_settings import keep_freed_memory
+keep_freed_memory = runpy.run_path(sys.argv[2])["keep_freed_memory"]
 
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
@@ -38,11 +38,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 def page_faults(how: str) -> int:
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(PROGRAM), how],
+        [sys.executable, "-c", textwrap.dedent(PROGRAM), how, malloc_settings.__file__],
         capture_output=True,
         text=True,
         timeout=60,
-        cwd=Path(__file__).parents[2],
     )
     assert done.returncode == 0, done.stderr
     return int(done.stdout)
