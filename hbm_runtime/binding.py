@@ -33,7 +33,7 @@ class Binding:
         bound: _core.BoundRun,
         start: Callable[[RunFuture, Callable[[int, bool, bool], _core.Job], str], RunFuture],
         completions: Completions,
-        in_flight: _core.InFlight,
+        in_flight: _core.RunLimit,
     ) -> None:
         self._model_name = model_name
         self._inputs = MappingProxyType(dict(inputs))

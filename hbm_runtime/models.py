@@ -415,7 +415,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def models_of(
-    core_models: Iterable[_core.Model], files_by_model: Mapping[str, SourceFile | str]
+    core_models: Iterable[_core.LoadedModel], files_by_model: Mapping[str, SourceFile | str]
 ) -> Models:
     """Return the typed objects of what the core tells.
 
@@ -447,7 +447,7 @@ def models_of(
     )
 
 
-def _tensors(model: _core.Model, side: Literal["input", "output"]) -> Tensors:
+def _tensors(model: _core.LoadedModel, side: Literal["input", "output"]) -> Tensors:
     return Tensors(
         (
             Tensor(

@@ -86,7 +86,7 @@ class HB_HBMRuntime(Metadata):
             raise HBMInputError("pass either model_file or model_files")
         paths = check_paths(model_files if model_file is None else model_file)
         self._library = open_library(library)
-        self._in_flight = _core.InFlight(check_count(max_in_flight, "max_in_flight"))
+        self._in_flight = _core.RunLimit(check_count(max_in_flight, "max_in_flight"))
         self._runtime = _core.Runtime(self._library)
         self._completions = Completions(self._in_flight)
         self._closed = False
@@ -272,11 +272,11 @@ class HB_HBMRuntime(Metadata):
             and custom_id is None
             and device_id is None
         ):
-            prepared = _core.PreparedJob(snapshot.plan, given, False)
+            prepared = _core.PendingCall(snapshot.plan, given, False)
         if prepared is None or not prepared.fits:
             changes = _changes(priority, bpu_cores, custom_id, device_id)
             items = items_of(snapshot, given, model_name, changes)
-            prepared = _core.PreparedJob(snapshot.plan, items, True)
+            prepared = _core.PendingCall(snapshot.plan, items, True)
         ready = prepared
 
         def take(job: _core.Job) -> Results:

@@ -26,7 +26,7 @@ PATIENCE = 5.0  # seconds for the accelerator and for callbacks when there is no
 class _State:
     """What the thread works on; it knows nothing of the runtime, which may go before it."""
 
-    def __init__(self, in_flight: _core.InFlight) -> None:
+    def __init__(self, in_flight: _core.RunLimit) -> None:
         self.ended = _core.EndedJobs()
         self._in_flight = in_flight
         self.pending: dict[int, RunFuture] = {}
@@ -71,7 +71,7 @@ class _State:
 class Completions:
     """Keeps the unfinished futures of one runtime and settles each at its end."""
 
-    def __init__(self, in_flight: _core.InFlight) -> None:
+    def __init__(self, in_flight: _core.RunLimit) -> None:
         self._state = _State(in_flight)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None

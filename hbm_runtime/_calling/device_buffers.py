@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 
 def input_buffers(
     runtime: _core.Runtime,
-    model: _core.Model,
+    model: _core.LoadedModel,
     shapes: Mapping[str, Sequence[int]] | None = None,
     given: Mapping[str, Array] | None = None,
 ) -> dict[str, Array]:
@@ -47,7 +47,7 @@ def input_buffers(
     }
 
 
-def output_buffers(runtime: _core.Runtime, model: _core.Model) -> dict[str, Array]:
+def output_buffers(runtime: _core.Runtime, model: _core.LoadedModel) -> dict[str, Array]:
     """Return ``{output: array}`` in the order of the model."""
     return {
         tensor.name: _core.output_buffer(runtime, model, index)
@@ -56,7 +56,7 @@ def output_buffers(runtime: _core.Runtime, model: _core.Model) -> dict[str, Arra
 
 
 def _shape(
-    model: _core.Model, tensor: _core.TensorInfo, shapes: Mapping[str, Sequence[int]] | None
+    model: _core.LoadedModel, tensor: _core.TensorInfo, shapes: Mapping[str, Sequence[int]] | None
 ) -> list[int]:
     if shapes is not None and tensor.name in shapes:
         try:

@@ -39,7 +39,7 @@ class Settings:
         """Return an independent copy."""
         return Settings(copy_of(self.param), self.timeout, self.max_wait_ms)
 
-    def compile(self, model: _core.Model, core_count: int) -> _core.Scheduling:
+    def compile(self, model: _core.LoadedModel, core_count: int) -> _core.Scheduling:
         """Return the core's form; raise HBMInputError unless it fits a chip of so many cores."""
         param = self.param
         return _core.Scheduling(

@@ -27,7 +27,7 @@ _logger = logging.getLogger("hbm_runtime")
 class Entry:
     """One loaded model."""
 
-    model: _core.Model
+    model: _core.LoadedModel
     source: SourceFile
     settings: Settings
 
@@ -209,7 +209,7 @@ class ModelTable:
             raise HBMClosedError("the runtime is closed; make a new HB_HBMRuntime")
         raise AttributeError(name)
 
-    def _read(self, path: str) -> tuple[SourceFile, list[_core.Model], str]:
+    def _read(self, path: str) -> tuple[SourceFile, list[_core.LoadedModel], str]:
         source = SourceFile(path)  # before the accelerator reads it: a later change is noticed
         check_origin(path, self._library.is_simulator)
         try:
@@ -228,5 +228,5 @@ class ModelTable:
             [(entry.model, entry.settings.compile(entry.model, core_count))
              for entry in entries.values()],
         )  # fmt: skip
-        plain = self._runtime.plain_runner(plan)
+        plain = self._runtime.fast_path(plan)
         return Snapshot(entries, descriptions, plan, plain, core_count, self._told)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from hbm_runtime.telemetry.statistics import OUTCOMES, STAGES
 
-# Columns by name, see src/bindings/trace.cpp.
+# Columns by name, see src/bindings/telemetry.cpp.
 Recording = Mapping[str, Any]
 
 _RUN_STAGES = STAGES[:-1]
@@ -67,7 +67,7 @@ def events(recording: Recording, process: int) -> Iterator[str]:
     """Yield JSON objects, one or some with commas: tracks of models with stages, tracks of cores.
 
     Args:
-        recording: What ``_core.Trace.stop`` gave.
+        recording: What ``_core.RunTrace.stop`` gave.
         process: Number of this process.
     """
     names = [json.dumps(name) for name in recording["models"]]

@@ -210,7 +210,7 @@ class Statistics:
 
 
 def from_snapshot(snapshot: Mapping[str, Any]) -> Statistics:
-    """Return the statistics in a snapshot of the core's; see ``src/bindings/statistics.hpp``."""
+    """Return the statistics in a snapshot of the core's; see ``src/bindings/telemetry.cpp``."""
     seconds = snapshot["elapsed_ns"] / 1e9
     pinned = tuple(ns / 1e9 for ns in snapshot["pinned_ns"])
     occupied = snapshot["occupied_ns"] / 1e9

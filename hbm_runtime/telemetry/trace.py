@@ -46,7 +46,7 @@ class Trace:
     """
 
     def __init__(
-        self, recorder: _core.Trace, path: str | os.PathLike[str], max_runs: int = MAX_RUNS
+        self, recorder: _core.RunTrace, path: str | os.PathLike[str], max_runs: int = MAX_RUNS
     ) -> None:
         if isinstance(max_runs, bool) or not isinstance(max_runs, int) or max_runs < 1:
             raise HBMInputError(f"max_runs: expected a positive int, got {max_runs!r}")

@@ -70,4 +70,10 @@ inline constexpr StatusRow kStatusTable[] = {HBM_STATUS_TABLE(HBM_STATUS_ROW)};
   return nullptr;
 }
 
+// Never null: any other code has a text of its own.
+[[nodiscard]] constexpr const char* status_text(int32_t code) {
+  const StatusRow* row = find_status(code);
+  return row != nullptr ? row->text : "there is no such status code";
+}
+
 }  // namespace hbm::abi

@@ -8,18 +8,9 @@
 #include <utility>
 
 #include "arrays.hpp"
-#include "bindings.hpp"
 #include "builtin.hpp"
-#include "core/jobs/ended_jobs.hpp"
-#include "core/jobs/job.hpp"
-#include "core/run/input_view.hpp"
+#include "calls.hpp"
 #include "core/tensors/layout.hpp"
-#include "device_memory.hpp"
-#include "duration.hpp"
-#include "errors.hpp"
-#include "log_lines.hpp"
-#include "requests.hpp"
-#include "start_job.hpp"
 #include "waiting.hpp"
 
 namespace py = pybind11;
@@ -34,7 +25,7 @@ py::object new_buffer(const Runtime& runtime, int32_t data_type, const Layout& l
   return to_array({std::move(buffer), data_type, layout.shape, layout.strides});
 }
 
-py::object input_buffer(const Runtime& runtime, const std::shared_ptr<Model>& model,
+py::object input_buffer(const Runtime& runtime, const std::shared_ptr<LoadedModel>& model,
                         std::size_t index, const std::vector<int64_t>& shape) {
   const TensorInfo& info = model->info().inputs.at(index);
   InputView view;
@@ -45,7 +36,7 @@ py::object input_buffer(const Runtime& runtime, const std::shared_ptr<Model>& mo
   return new_buffer(runtime, info.data_type, input_layout(info, Extents(shape)));
 }
 
-py::object output_buffer(const Runtime& runtime, const std::shared_ptr<Model>& model,
+py::object output_buffer(const Runtime& runtime, const std::shared_ptr<LoadedModel>& model,
                          std::size_t index) {
   const TensorInfo& info = model->info().outputs.at(index);
   if (has_unknown(info.shape, info.strides)) {
@@ -67,19 +58,16 @@ class BoundRun {
       : runtime_(std::move(runtime)), plan_(plan) {
     const PlannedModel& planned = plan_->at(index);
     const Scheduling& scheduling = own ? *own : planned.scheduling;
-    timeout_ = scheduling.timeout;
     const ModelInfo& model = planned.model->info();
-    request_.model = planned.model;
-    request_.record = planned.record;
-    request_.sched = scheduling.sched;
-    request_.max_wait = scheduling.max_wait;
-    request_.use = std::make_shared<UseMark>();
+    timeout_ = scheduling.timeout;
+    call_ = planned.call(scheduling);
+    call_.use = std::make_shared<BindingInUse>();
     for (std::size_t input = 0; input < inputs.size(); ++input) {
       const TensorInfo& info = model.inputs.at(input);
       const auto array = inputs[input].cast<py::array>();
-      request_.inputs.push_back(view_of(array, model, info));
-      check_input(model, info, request_.inputs.back());
-      if (!strides_in_place(info, request_.inputs.back())) {
+      call_.inputs.push_back(view_of(array, model, info));
+      check_input(model, info, call_.inputs.back());
+      if (!strides_in_place(info, call_.inputs.back())) {
         throw Error(ErrorKind::kInput,
                     "model '" + model.name + "', input '" + info.name +
                         "': the array is no device memory, or not laid out as the accelerator "
@@ -88,39 +76,32 @@ class BoundRun {
       }
     }
     for (const py::handle output : outputs) {
-      request_.outputs.push_back(device_memory_of(output.ptr()));
+      call_.outputs.push_back(device_memory_of(output.ptr()));
     }
-    runtime_->check({request_});
+    runtime_->check({call_});
   }
 
-  void run(std::optional<Deadline::Clock::duration> timeout) {
+  void run(std::optional<Duration> timeout) {
     const ForwardLogLines forward;
     without_gil(timeout ? timeout : timeout_, [this](const Deadline& deadline) {
-      runtime_->run_in_place(request_, deadline, result_);
+      runtime_->run_in_place(call_, deadline, result_);
     });
   }
 
   // The job's results are of no interest: they lie in the bound outputs.
-  std::shared_ptr<Job> start(const std::shared_ptr<InFlight>& in_flight,
-                             const std::shared_ptr<EndedJobs>& sink, uint64_t number,
-                             std::optional<double> timeout, bool wait_when_full, bool delivering) {
-    return start_job(*runtime_, {request_}, timeout ? to_duration(timeout) : timeout_, in_flight,
-                     sink, number, [&](const Deadline& deadline) {
-                       request_.use->set(deadline, request_.model->name());
-                       try {
-                         in_flight->enter(wait_when_full, delivering, deadline);
-                       } catch (...) {
-                         request_.use->clear();
-                         throw;
-                       }
-                     });
+  std::shared_ptr<Job> start(std::shared_ptr<RunLimit> limit, std::shared_ptr<EndedJobs> ended_jobs,
+                             uint64_t number, std::optional<double> timeout, bool wait_when_full,
+                             bool delivering) {
+    return start_job(*runtime_, {call_},
+                     {std::move(limit), std::move(ended_jobs), number,
+                      timeout ? to_duration(timeout) : timeout_, wait_when_full, delivering});
   }
 
  private:
   std::shared_ptr<Runtime> runtime_;
   std::shared_ptr<Plan> plan_;
-  std::optional<Deadline::Clock::duration> timeout_;
-  Request request_;
+  std::optional<Duration> timeout_;
+  ModelCall call_;
   RunResult result_;  // kept for its memory; guarded by the mark of use
 };
 
@@ -163,7 +144,7 @@ void register_bound_run(py::module_& module) {
            py::arg("outputs"), py::arg("scheduling"))
       .def("runner", &make_bound_runner, py::arg("outputs"),
            "The function that runs with a time-out and returns the outputs.")
-      .def("start", &BoundRun::start, py::arg("in_flight"), py::arg("sink"), py::arg("number"),
+      .def("start", &BoundRun::start, py::arg("limit"), py::arg("ended_jobs"), py::arg("number"),
            py::arg("timeout"), py::arg("wait_when_full"), py::arg("delivering"));
 }
 

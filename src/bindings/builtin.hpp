@@ -4,10 +4,34 @@
 
 #include <pybind11/pybind11.h>
 
+#include <exception>
 #include <memory>
+#include <new>
 #include <utility>
 
+#include "core/board/error.hpp"
+
 namespace hbm::bindings {
+
+// Sets the class of hbm_runtime.errors that belongs to the error.
+void set_python_error(const Error& error);
+
+// Calls `make` and returns its object; null with a Python error set if it throws.
+template <typename Make>
+PyObject* guarded(Make&& make) noexcept {
+  try {
+    return make().release().ptr();
+  } catch (pybind11::error_already_set& error) {
+    error.restore();
+  } catch (const Error& error) {
+    set_python_error(error);
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+  return nullptr;
+}
 
 // The state of the built-in function that was called with this `self`.
 template <typename State>

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A plain CPython type, because one is made for every output of every run.
-#include "device_memory.hpp"
-
-#include <pybind11/numpy.h>
-
 #include <array>
 #include <new>
 #include <utility>
 
+#include "arrays.hpp"
 #include "bindings.hpp"
 
 namespace py = pybind11;

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Turns the core's exception into the classes of hbm_runtime.errors.
-#include "errors.hpp"
-
 #include <string>
 
 #include "bindings.hpp"
-#include "text.hpp"
+#include "builtin.hpp"
 
 namespace py = pybind11;
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The atexit handler that ends running calls of other threads and waits, but not for ever.
-#include "exit.hpp"
-
 #include <pthread.h>
 
 #include <atomic>
@@ -9,6 +7,7 @@
 #include <thread>
 
 #include "bindings.hpp"
+#include "waiting.hpp"
 
 namespace py = pybind11;
 
@@ -36,10 +35,6 @@ void end_running_calls() {
 }  // namespace
 
 bool must_not_return() { return ending && std::this_thread::get_id() != ending_thread; }
-
-void throw_if_ending() {
-  if (must_not_return()) throw InterpreterEnding();
-}
 
 void park_thread() {
   while (true) std::this_thread::sleep_for(std::chrono::hours(1));

@@ -3,8 +3,7 @@
 #include "core/board/log.hpp"
 
 #include "bindings.hpp"
-#include "log_lines.hpp"
-#include "text.hpp"
+#include "waiting.hpp"
 
 namespace py = pybind11;
 
@@ -14,7 +13,7 @@ void forward_log_lines() noexcept {
   // The error of the call, if there is one, must outlive this.
   const py::error_scope scope;
   try {
-    py::module_::import("hbm_runtime._log").attr("forward_log_lines")();
+    py::module_::import("hbm_runtime._loading.log").attr("forward_log_lines")();
   } catch (py::error_already_set& error) {
     error.discard_as_unraisable("forward_log_lines");
   }

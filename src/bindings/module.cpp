@@ -13,15 +13,11 @@ PYBIND11_MODULE(_core, module) {
   register_errors(module);
   register_exit(module);
   register_log(module);
-  register_library(module);
   register_device_memory(module);
-  register_tensor(module);
-  register_model(module);  // holds tensors; loaded from a library
+  register_models(module);
   register_quantization(module);
-  register_scheduling(module);
-  register_statistics(module);
-  register_trace(module);
-  register_runtime(module);  // takes libraries, models and scheduling parameters
+  register_telemetry(module);
+  register_runtime(module);  // takes libraries, models and traces
   register_jobs(module);
   register_bound_run(module);
 }

@@ -9,13 +9,12 @@
 #include <functional>
 #include <numeric>
 #include <optional>
-#include <utility>
 
 #include "bindings.hpp"
 #include "core/board/error.hpp"
 #include "core/tensors/data_type.hpp"
 #include "core/tensors/layout.hpp"
-#include "exit.hpp"
+#include "waiting.hpp"
 
 namespace py = pybind11;
 
@@ -41,13 +40,14 @@ Extents shape_of(const py::array& array) { return {array.shape(), array.shape() 
 // Keeps the loops inside of both arrays, whatever the caller checked.
 void check_arrays(const py::array& stored, int32_t stored_type, const py::array& real,
                   int32_t real_type) {
-  if (stored.itemsize() != element_size(stored_type) ||
-      real.itemsize() != element_size(real_type) ||
+  const std::string stored_name = describe_data_type(stored_type);
+  const std::string real_name = describe_data_type(real_type);
+  if (stored.itemsize() != storage_unit(stored_type) ||
+      real.itemsize() != storage_unit(real_type) ||
       shape_of(stored) != storage_shape(shape_of(real), stored_type)) {
-    throw Error(ErrorKind::kInput, describe_data_type(stored_type) + " of stored shape " +
+    throw Error(ErrorKind::kInput, stored_name + " of stored shape " +
                                        describe_shape(shape_of(stored)) + " does not go with " +
-                                       describe_data_type(real_type) + " of shape " +
-                                       describe_shape(shape_of(real)));
+                                       real_name + " of shape " + describe_shape(shape_of(real)));
   }
 }
 
@@ -63,23 +63,15 @@ ArrayView target(py::array& array, int32_t data_type) {
           {array.strides(), array.strides() + array.ndim()}};
 }
 
-template <typename Work>
-void without_gil_if_many(const Extents& shape, const Work& work) {
+// Fills the one array from the other, without the GIL when they are large.
+template <typename Convert>
+void convert(Convert convert, const Quantization& quantization, const Extents& shape,
+             const ConstArrayView& from, const ArrayView& to) {
   const int64_t elements =
       std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
-  if (elements < kManyElements) {
-    work();
-    return;
-  }
-  std::optional<RunningCall> running(std::in_place);
-  const py::gil_scoped_release free_gil;
-  try {
-    work();
-    throw_if_ending();
-  } catch (const InterpreterEnding&) {
-    running.reset();
-    park_thread();
-  }
+  std::optional<GilReleased<>> released;
+  if (elements >= kManyElements) released.emplace();
+  convert(quantization, shape, from, to);
 }
 
 }  // namespace
@@ -91,11 +83,8 @@ void register_quantization(py::module_& module) {
          int32_t quanti_type, int32_t axis, const ScaleArray& scale,
          const ZeroPointArray& zero_point) {
         check_arrays(stored, stored_type, real, real_type);
-        const Quantization quantization = make_quantization(quanti_type, axis, scale, zero_point);
-        const Extents shape = shape_of(real);
-        const ConstArrayView from = source(stored, stored_type);
-        const ArrayView to = target(real, real_type);
-        without_gil_if_many(shape, [&] { dequantize(quantization, shape, from, to); });
+        convert(dequantize, make_quantization(quanti_type, axis, scale, zero_point), shape_of(real),
+                source(stored, stored_type), target(real, real_type));
       },
       py::arg("stored"), py::arg("stored_type"), py::arg("real"), py::arg("real_type"),
       py::arg("quanti_type"), py::arg("axis"), py::arg("scale"), py::arg("zero_point"),
@@ -106,11 +95,8 @@ void register_quantization(py::module_& module) {
          int32_t quanti_type, int32_t axis, const ScaleArray& scale,
          const ZeroPointArray& zero_point) {
         check_arrays(stored, stored_type, real, real_type);
-        const Quantization quantization = make_quantization(quanti_type, axis, scale, zero_point);
-        const Extents shape = shape_of(real);
-        const ConstArrayView from = source(real, real_type);
-        const ArrayView to = target(stored, stored_type);
-        without_gil_if_many(shape, [&] { quantize(quantization, shape, from, to); });
+        convert(quantize, make_quantization(quanti_type, axis, scale, zero_point), shape_of(real),
+                source(real, real_type), target(stored, stored_type));
       },
       py::arg("real"), py::arg("real_type"), py::arg("stored"), py::arg("stored_type"),
       py::arg("quanti_type"), py::arg("axis"), py::arg("scale"), py::arg("zero_point"),

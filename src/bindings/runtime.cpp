@@ -7,13 +7,9 @@
 #include <memory>
 #include <utility>
 
-#include "bindings.hpp"
 #include "builtin.hpp"
-#include "duration.hpp"
-#include "errors.hpp"
-#include "log_lines.hpp"
-#include "requests.hpp"
-#include "statistics.hpp"
+#include "calls.hpp"
+#include "core/scheduling/scheduling.hpp"
 #include "waiting.hpp"
 
 namespace py = pybind11;
@@ -21,44 +17,58 @@ namespace py = pybind11;
 namespace hbm::bindings {
 namespace {
 
-std::vector<RunResult> run(const Runtime& runtime, const Prepared& prepared,
-                           std::optional<Deadline::Clock::duration> timeout) {
+std::vector<RunResult> run(const Runtime& runtime, const Call& call,
+                           std::optional<Duration> timeout) {
   // The GIL is free from copy-in to the last output.
-  return without_gil(timeout ? timeout : prepared.timeout, [&](const Deadline& deadline) {
-    return runtime.run(prepared.requests, deadline);
+  return without_gil(timeout ? timeout : call.timeout, [&](const Deadline& deadline) {
+    return runtime.run(call.model_calls, deadline);
   });
 }
 
 // A plan's plain calls: input to outputs, NotImplemented for all that needs a closer look.
-struct PlainRunner {
-  static constexpr const char* kName = "hbm_runtime._core.plain_runner";
+struct FastPath {
+  static constexpr const char* kName = "hbm_runtime._core.fast_path";
 
   std::shared_ptr<Runtime> runtime;
   std::shared_ptr<Plan> plan;
 };
 
-PyObject* run_plain(PyObject* self, PyObject* input) {
-  const auto& runner = state_of<PlainRunner>(self);
+PyObject* run_fast(PyObject* self, PyObject* input) {
+  const auto& path = state_of<FastPath>(self);
   return guarded([&]() -> py::object {
-    Prepared prepared;
-    if (!runner.plan->prepare(input, prepared)) {
+    Call call;
+    if (!path.plan->prepare(input, call)) {
       return py::reinterpret_borrow<py::object>(Py_NotImplemented);
     }
     const ForwardLogLines forward;
-    return to_dict(prepared, run(*runner.runtime, prepared, std::nullopt));
+    return to_dict(call, run(*path.runtime, call, std::nullopt));
   });
 }
 
-PyMethodDef plain_runner_method{"plain_runner", &run_plain, METH_O,
-                                "Run an input of a usual form; NotImplemented for others."};
+PyMethodDef fast_path_method{"fast_path", &run_fast, METH_O,
+                             "Run an input of a usual form; NotImplemented for others."};
+
+Scheduling make_scheduling(int32_t priority, int64_t custom_id, std::vector<int> bpu_cores,
+                           uint32_t device_id, const std::shared_ptr<LoadedModel>& model,
+                           int core_count, std::optional<double> timeout,
+                           std::optional<double> max_wait) {
+  const SchedParam param{priority, custom_id, std::move(bpu_cores), device_id};
+  return {to_abi(param, core_count, model->name(), model->info().core_count), to_duration(timeout),
+          to_duration(max_wait)};
+}
 
 }  // namespace
 
 void register_runtime(py::module_& module) {
+  py::class_<Scheduling>(module, "Scheduling", "Checked parameters of one run of one model.")
+      .def(py::init(&make_scheduling), py::arg("priority"), py::arg("custom_id"),
+           py::arg("bpu_cores"), py::arg("device_id"), py::arg("model"), py::arg("core_count"),
+           py::arg("timeout") = py::none(), py::arg("max_wait") = py::none(),
+           "Check them against a chip of that many cores; times in seconds.");
   py::class_<Runtime, std::shared_ptr<Runtime>> runtime_class(module, "Runtime", "Runs models.");
   py::class_<Plan, std::shared_ptr<Plan>>(module, "Plan", "Models with how they are scheduled.")
       .def(py::init<const Runtime&, const py::list&>(), py::arg("runtime"), py::arg("entries"),
-           "From (Model, Scheduling) tuples.");
+           "From (LoadedModel, Scheduling) tuples.");
   runtime_class
       .def(py::init([](const std::shared_ptr<Library>& library) {
              return std::make_shared<Runtime>(library);
@@ -67,18 +77,17 @@ void register_runtime(py::module_& module) {
       .def(
           "run",
           [](const Runtime& runtime, const std::shared_ptr<Plan>& plan, const py::list& items,
-             std::optional<double> timeout) -> py::tuple {
+             std::optional<double> timeout) {
             const ForwardLogLines forward;
-            const Prepared prepared = plan->prepare_items(items);
-            const auto results = run(runtime, prepared, to_duration(timeout));
-            return py::make_tuple(to_dict(prepared, results), to_times(prepared, results));
+            const Call call = plan->prepare_items(items);
+            return to_dict_and_times(call, run(runtime, call, to_duration(timeout)));
           },
           py::arg("plan"), py::arg("items"), py::arg("timeout") = py::none(),
           "Run (model index, arrays, Scheduling or None) tuples: (outputs, times in ns).")
       .def(
-          "plain_runner",
+          "fast_path",
           [](std::shared_ptr<Runtime> self, std::shared_ptr<Plan> plan) {
-            return make_builtin(plain_runner_method, PlainRunner{std::move(self), std::move(plan)});
+            return make_builtin(fast_path_method, FastPath{std::move(self), std::move(plan)});
           },
           py::arg("plan"),
           "The function that runs inputs of usual forms; NotImplemented for others.")
@@ -87,15 +96,14 @@ void register_runtime(py::module_& module) {
           [](const Runtime& runtime) {
             const PoolUse use = runtime.pool().use();
             return to_python(
-                runtime.recorder()->statistics.snapshot({use.used_bytes, use.idle_bytes}));
+                runtime.sinks()->statistics.snapshot({use.used_bytes, use.idle_bytes}));
           },
           "Counts and times so far, see hbm_runtime.statistics.")
-      .def("reset_statistics",
-           [](const Runtime& runtime) { runtime.recorder()->statistics.reset(); })
+      .def("reset_statistics", [](const Runtime& runtime) { runtime.sinks()->statistics.reset(); })
       .def(
           "forget",
           [](const Runtime& runtime, const std::string& model) {
-            runtime.recorder()->statistics.forget(model);
+            runtime.sinks()->statistics.forget(model);
           },
           py::arg("model"), "Leave a model out of the statistics.")
       .def("close", &Runtime::close, py::call_guard<GilReleased<>>(),
@@ -103,11 +111,11 @@ void register_runtime(py::module_& module) {
       .def(
           "count_copied_out",
           [](const Runtime& runtime, const std::string& model, uint64_t copies, uint64_t bytes) {
-            runtime.recorder()->statistics.model(model)->copied_out(copies, bytes);
+            runtime.sinks()->statistics.model(model)->copied_out(copies, bytes);
           },
           py::arg("model"), py::arg("copies"), py::arg("bytes"))
       .def_property_readonly(
-          "trace", [](const Runtime& runtime) -> Trace& { return runtime.recorder()->trace; },
+          "trace", [](const Runtime& runtime) -> RunTrace& { return runtime.sinks()->trace; },
           py::return_value_policy::reference_internal);
 }
 

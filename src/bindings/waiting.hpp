@@ -7,13 +7,32 @@
 #include <optional>
 
 #include "core/board/deadline.hpp"
-#include "exit.hpp"
+#include "core/board/log.hpp"
 
 namespace hbm::bindings {
 
+// Thrown through a waiting run once the interpreter ends, so that it gives its task back.
+struct InterpreterEnding {};
+
+// True on every thread but the one that ends the interpreter, once that has begun.
+[[nodiscard]] bool must_not_return();
+
+// Stops this thread for good, without the GIL: a daemon thread that came back into an ending
+// interpreter could only crash it. The process takes the thread along when it goes.
+[[noreturn]] void park_thread();
+
+// Counts one call that may wait with the GIL released; made with the GIL held.
+class RunningCall {
+ public:
+  RunningCall();
+  RunningCall(const RunningCall&) = delete;
+  RunningCall& operator=(const RunningCall&) = delete;
+  ~RunningCall();
+};
+
 // Lets Ctrl-C and the interpreter's end finish a long wait.
 inline void look_up() {
-  throw_if_ending();
+  if (must_not_return()) throw InterpreterEnding();
   const pybind11::gil_scoped_acquire gil;
   if (PyErr_CheckSignals() != 0) throw pybind11::error_already_set();
 }
@@ -55,6 +74,19 @@ class GilReleased {
   static std::optional<RunningCall> make_running() {
     if constexpr (kCounted) return std::optional<RunningCall>(std::in_place);
     return std::nullopt;
+  }
+};
+
+// Calls hbm_runtime._loading.log.forward_log_lines; what a logging handler raises is only reported.
+void forward_log_lines() noexcept;
+
+// Forwards the accelerator's log lines to Python's logging at the end of a scope.
+struct ForwardLogLines {
+  ForwardLogLines() = default;
+  ForwardLogLines(const ForwardLogLines&) = delete;
+  ForwardLogLines& operator=(const ForwardLogLines&) = delete;
+  ~ForwardLogLines() {
+    if (has_log_lines()) forward_log_lines();
   }
 };
 

@@ -9,8 +9,8 @@
 #include <functional>
 #include <set>
 
+#include "abi/data_types.hpp"
 #include "model_file/graph_bytes.hpp"
-#include "simulator/models/element_type.hpp"
 
 namespace hbm::simulator {
 namespace {
@@ -170,7 +170,7 @@ void check_layout(const TensorSpec& tensor, bool is_output, Refuse refuse) {
   }
   const Extents shape =
       storage_shape(Extents(tensor.shape.begin(), tensor.shape.end()), tensor.data_type);
-  if (kElementTypes[tensor.data_type].bits == 4 && tensor.shape.back() % 2 != 0 &&
+  if (is_packed(tensor.data_type) && tensor.shape.back() % 2 != 0 &&
       std::any_of(shape.begin(), shape.end() - 1, [](int64_t dim) { return dim != 1; })) {
     refuse("its rows of 4-bit elements would share bytes");
   }

@@ -15,12 +15,12 @@
 namespace hbm::test {
 namespace {
 
-using simulator::Job;
+using simulator::ScheduledTask;
 using simulator::Scheduler;
 
-Job job_of(int32_t priority, int64_t custom_id = 0, uint32_t core_mask = 0xF, int core_count = 1,
-           bool preemptible = false) {
-  Job job;
+ScheduledTask task_of(int32_t priority, int64_t custom_id = 0, uint32_t core_mask = 0xF,
+                      int core_count = 1, bool preemptible = false) {
+  ScheduledTask job;
   job.priority = priority;
   job.custom_id = custom_id;
   job.core_mask = core_mask;
@@ -31,13 +31,13 @@ Job job_of(int32_t priority, int64_t custom_id = 0, uint32_t core_mask = 0xF, in
 
 TEST(Queue, IsOrderedByPriorityThenCustomIdThenArrival) {
   Scheduler scheduler(0x1, true);
-  Job low = job_of(10);
-  Job first = job_of(200, 7);
-  Job second = job_of(200, 7);
-  Job smaller_id = job_of(200, -1);
-  for (Job* job : {&low, &first, &second, &smaller_id}) scheduler.add(*job);
-  for (Job* wanted : {&smaller_id, &first, &second, &low}) {
-    Job* started = scheduler.start_next();
+  ScheduledTask low = task_of(10);
+  ScheduledTask first = task_of(200, 7);
+  ScheduledTask second = task_of(200, 7);
+  ScheduledTask smaller_id = task_of(200, -1);
+  for (ScheduledTask* job : {&low, &first, &second, &smaller_id}) scheduler.add(*job);
+  for (ScheduledTask* wanted : {&smaller_id, &first, &second, &low}) {
+    ScheduledTask* started = scheduler.start_next();
     ASSERT_EQ(started, wanted);
     EXPECT_EQ(scheduler.start_next(), nullptr) << "one core, one job";
     scheduler.end(*started);
@@ -46,9 +46,9 @@ TEST(Queue, IsOrderedByPriorityThenCustomIdThenArrival) {
 
 TEST(CoreMask, LetsAJobPassOneThatCannotRunThere) {
   Scheduler scheduler(0x3, true);
-  Job busy = job_of(0, 0, 0x1);
-  Job waiting = job_of(100, 0, 0x1);
-  Job elsewhere = job_of(0, 0, 0x2);
+  ScheduledTask busy = task_of(0, 0, 0x1);
+  ScheduledTask waiting = task_of(100, 0, 0x1);
+  ScheduledTask elsewhere = task_of(0, 0, 0x2);
   scheduler.add(busy);
   ASSERT_EQ(scheduler.start_next(), &busy);
   scheduler.add(waiting);
@@ -69,8 +69,8 @@ TEST(Preemption, IsForUrgentJobsAtBoundariesOnly) {
         Case{254, 254, true, false}, Case{255, 255, true, false}, Case{10, 253, true, false},
         Case{0, 255, false, false}}) {
     Scheduler scheduler(0x1, true);
-    Job running = job_of(c.running, 0, 0x1, 1, c.preemptible);
-    Job arriving = job_of(c.arriving, 0, 0x1);
+    ScheduledTask running = task_of(c.running, 0, 0x1, 1, c.preemptible);
+    ScheduledTask arriving = task_of(c.arriving, 0, 0x1);
     scheduler.add(running);
     ASSERT_EQ(scheduler.start_next(), &running);
     EXPECT_FALSE(scheduler.must_yield(running));
@@ -81,8 +81,8 @@ TEST(Preemption, IsForUrgentJobsAtBoundariesOnly) {
 
 TEST(Preemption, IsUnavailableWhenTheDeviceSaysSo) {
   Scheduler scheduler(0x1, false);
-  Job running = job_of(0, 0, 0x1, 1, true);
-  Job urgent = job_of(255, 0, 0x1);
+  ScheduledTask running = task_of(0, 0, 0x1, 1, true);
+  ScheduledTask urgent = task_of(255, 0, 0x1);
   scheduler.add(running);
   ASSERT_EQ(scheduler.start_next(), &running);
   scheduler.add(urgent);
@@ -91,16 +91,16 @@ TEST(Preemption, IsUnavailableWhenTheDeviceSaysSo) {
 
 TEST(Preemption, PutsAJobBackBeforeThoseOfItsPriorityThatHaveNotBegun) {
   Scheduler scheduler(0x1, true);
-  Job running = job_of(10, 5, 0x1, 1, true);
-  Job smaller_id = job_of(10, 1, 0x1);
-  Job urgent = job_of(255, 0, 0x1);
+  ScheduledTask running = task_of(10, 5, 0x1, 1, true);
+  ScheduledTask smaller_id = task_of(10, 1, 0x1);
+  ScheduledTask urgent = task_of(255, 0, 0x1);
   scheduler.add(running);
   ASSERT_EQ(scheduler.start_next(), &running);
   scheduler.add(smaller_id);
   scheduler.add(urgent);
   ASSERT_TRUE(scheduler.must_yield(running));
   scheduler.put_back(running);
-  for (Job* wanted : {&urgent, &running, &smaller_id}) {
+  for (ScheduledTask* wanted : {&urgent, &running, &smaller_id}) {
     ASSERT_EQ(scheduler.start_next(), wanted);
     scheduler.end(*wanted);
   }
@@ -108,14 +108,14 @@ TEST(Preemption, PutsAJobBackBeforeThoseOfItsPriorityThatHaveNotBegun) {
 
 TEST(SeveralCores, AreTakenAtOnceAndKeptFreeOfLaterJobs) {
   Scheduler scheduler(0xF, true);
-  Job first = job_of(0, 0, 0x1);
-  Job both = job_of(0, 0, 0x3, 2);
-  Job on_second = job_of(0, 0, 0x2);
-  Job anywhere = job_of(0, 0, 0xF);
-  Job urgent = job_of(200, 0, 0x2);
+  ScheduledTask first = task_of(0, 0, 0x1);
+  ScheduledTask both = task_of(0, 0, 0x3, 2);
+  ScheduledTask on_second = task_of(0, 0, 0x2);
+  ScheduledTask anywhere = task_of(0, 0, 0xF);
+  ScheduledTask urgent = task_of(200, 0, 0x2);
   scheduler.add(first);
   ASSERT_EQ(scheduler.start_next(), &first);
-  for (Job* job : {&both, &on_second, &anywhere}) scheduler.add(*job);
+  for (ScheduledTask* job : {&both, &on_second, &anywhere}) scheduler.add(*job);
   ASSERT_EQ(scheduler.start_next(), &anywhere) << "core 1 is free, but kept for the earlier job";
   EXPECT_EQ(anywhere.cores, 0x4U);
   EXPECT_EQ(scheduler.start_next(), nullptr);
@@ -132,7 +132,7 @@ TEST(SeveralCores, AreTakenAtOnceAndKeptFreeOfLaterJobs) {
 
 // A job of the random runs, and what the reference knows of it.
 struct Record {
-  Job job;
+  ScheduledTask job;
   int calls_left = 0;
   int calls_run = 0;
   uint64_t arrival = 0;
@@ -254,7 +254,7 @@ class RandomRun {
   void submit() {
     static constexpr int32_t kPriorities[] = {0, 1, 10, 10, 10, 100, 200, 253, 254, 255};
     Record& record = records_.emplace_back();
-    record.job = job_of(kPriorities[pick(0, 9)], pick(-2, 2), 0, 1, pick(0, 1) == 1);
+    record.job = task_of(kPriorities[pick(0, 9)], pick(-2, 2), 0, 1, pick(0, 1) == 1);
     do {
       record.job.core_mask = static_cast<uint32_t>(pick(1, 15)) & cores_;
     } while (record.job.core_mask == 0);
@@ -271,7 +271,7 @@ class RandomRun {
     while (true) {
       uint32_t cores = 0;
       Record* wanted = reference_.start_next(busy_, &cores);
-      Job* started = scheduler_.start_next();
+      ScheduledTask* started = scheduler_.start_next();
       counts_.inversions += started != (wanted != nullptr ? &wanted->job : nullptr);
       if (started == nullptr) return;
       Record& record = *std::find_if(records_.begin(), records_.end(),

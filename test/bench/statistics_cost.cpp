@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "core/telemetry/run_record.hpp"
+#include "core/telemetry/run_trace.hpp"
 #include "core/telemetry/statistics.hpp"
-#include "core/telemetry/trace.hpp"
 
 namespace hbm {
 namespace {
@@ -56,7 +56,7 @@ StageTimes times_of(int run) {
 void measure() {
   RuntimeStatistics statistics(4);
   const auto model = statistics.model("m");
-  Trace trace;
+  RunTrace trace;
   std::printf("%-44s %8s %8s\n", "ns per call", "1 thread", "2 threads");
   print("finished + copied_in", [&](int run) {
     model->finished(times_of(run));
@@ -68,8 +68,8 @@ void measure() {
     statistics.core_use().started(0, now);
     statistics.core_use().ended(0, now);
   });
-  Trace off;
-  const auto recorder = std::make_shared<Recorder>(4);
+  RunTrace off;
+  const auto recorder = std::make_shared<RunSinks>(4);
   const auto record = std::make_shared<const ModelRecord>(recorder, "m");
   // As ModelRun does it, with as many readings of the clock.
   print("a whole run, with the clock", [&](int) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Places for tasks: the limit is met by waiting, by priority and age, and every wait has an end.
+// Slots for tasks: the limit is met by waiting, by priority and age, and every wait has an end.
 #include "core/scheduling/admission.hpp"
 
 #include <gtest/gtest.h>
@@ -15,8 +15,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-PlaceRequest request(std::size_t count = 1, int32_t priority = 0, int64_t custom_id = 0) {
-  PlaceRequest made;
+SlotRequest request(std::size_t count = 1, int32_t priority = 0, int64_t custom_id = 0) {
+  SlotRequest made;
   made.count = count;
   made.priority = priority;
   made.custom_id = custom_id;
@@ -26,7 +26,7 @@ PlaceRequest request(std::size_t count = 1, int32_t priority = 0, int64_t custom
 // Notes in which order waiters are granted.
 class Noted final : public Admission::Waiter {
  public:
-  Noted(const PlaceRequest& wanted, int number, std::vector<int>& order)
+  Noted(const SlotRequest& wanted, int number, std::vector<int>& order)
       : Waiter(wanted), number_(number), order_(order) {}
   void granted() noexcept override { order_.push_back(number_); }
 
@@ -37,10 +37,10 @@ class Noted final : public Admission::Waiter {
 
 TEST(Admission, EndsTheWaitAtTheDeadline) {
   Admission admission(2);
-  const Place all = admission.enter(request(2), Deadline());
+  const TaskSlot all = admission.enter(request(2), Deadline());
   try {
     static_cast<void>(admission.enter(request(), Deadline(milliseconds(5))));
-    FAIL() << "a place was given that was not free";
+    FAIL() << "a slot was given that was not free";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kTimeout);
   }
@@ -50,9 +50,9 @@ TEST(Admission, EndsTheWaitAtTheDeadline) {
 TEST(Admission, WakesAWaiterWhenAPlaceIsFree) {
   Admission admission(1);
   std::atomic<bool> got{false};
-  Place only = admission.enter(request(), Deadline());
+  TaskSlot only = admission.enter(request(), Deadline());
   std::thread waiter([&] {
-    const Place place = admission.enter(request(), Deadline());
+    const TaskSlot slot = admission.enter(request(), Deadline());
     got = true;
   });
   EXPECT_FALSE(got);
@@ -65,7 +65,7 @@ TEST(Admission, WakesAWaiterWhenAPlaceIsFree) {
 TEST(Admission, LetsTheCallerEndALongWait) {
   struct Interrupted {};
   Admission admission(1);
-  const Place all = admission.enter(request(), Deadline());
+  const TaskSlot all = admission.enter(request(), Deadline());
   const Deadline deadline(std::nullopt, [] { throw Interrupted(); });
   EXPECT_THROW(static_cast<void>(admission.enter(request(), deadline)), Interrupted);
   EXPECT_EQ(admission.waiting(), 0U);
@@ -73,7 +73,7 @@ TEST(Admission, LetsTheCallerEndALongWait) {
 
 TEST(Admission, GrantsByPriorityThenCustomIdThenArrival) {
   Admission admission(1);
-  Place only = admission.enter(request(), Deadline());
+  TaskSlot only = admission.enter(request(), Deadline());
   std::vector<int> order;
   Noted late(request(1, 5, 0), 3, order);
   Noted later(request(1, 5, 0), 4, order);
@@ -82,17 +82,17 @@ TEST(Admission, GrantsByPriorityThenCustomIdThenArrival) {
   for (Noted* waiter : {&late, &later, &small, &high}) EXPECT_FALSE(admission.enter(*waiter));
   only.leave();
   for (Noted* waiter : {&high, &small, &late, &later}) {
-    const Place place = admission.take_place(*waiter);
-    EXPECT_TRUE(place);
+    const TaskSlot slot = admission.take_slot(*waiter);
+    EXPECT_TRUE(slot);
   }
   EXPECT_EQ(order, (std::vector<int>{1, 2, 3, 4}));
 }
 
 TEST(Admission, GivesEachOfSeveralPlacesBackOnItsOwn) {
   Admission admission(3);
-  Place both = admission.enter(request(2), Deadline());
+  TaskSlot both = admission.enter(request(2), Deadline());
   {
-    const Place one = both.take_one();
+    const TaskSlot one = both.take_one();
     EXPECT_EQ(admission.used(), 2U);
   }
   EXPECT_EQ(admission.used(), 1U);
@@ -102,7 +102,7 @@ TEST(Admission, GivesEachOfSeveralPlacesBackOnItsOwn) {
 
 TEST(Admission, ARequestThatWithdrawsLeavesNothing) {
   Admission admission(1);
-  Place only = admission.enter(request(), Deadline());
+  TaskSlot only = admission.enter(request(), Deadline());
   std::vector<int> order;
   Noted waiter(request(), 1, order);
   EXPECT_FALSE(admission.enter(waiter));
@@ -113,14 +113,14 @@ TEST(Admission, ARequestThatWithdrawsLeavesNothing) {
 
 TEST(Ageing, HoldsATaskBackWhileAllCoresAreBusy) {
   Admission admission(32);
-  Place busy = admission.enter(request(1, 200), Deadline());
-  PlaceRequest patient = request();
+  TaskSlot busy = admission.enter(request(1, 200), Deadline());
+  SlotRequest patient = request();
   patient.max_wait = std::chrono::hours(1);
   std::vector<int> order;
   Noted waiter(patient, 1, order);
   EXPECT_FALSE(admission.enter(waiter));
   EXPECT_TRUE(order.empty());
-  const Place high = admission.enter(request(1, 200), Deadline(milliseconds(100)));
+  const TaskSlot high = admission.enter(request(1, 200), Deadline(milliseconds(100)));
   EXPECT_TRUE(high) << "who is held back must hold back nobody";
   busy.leave();
   EXPECT_TRUE(order.empty()) << "the core is still busy";
@@ -129,23 +129,23 @@ TEST(Ageing, HoldsATaskBackWhileAllCoresAreBusy) {
 
 TEST(Ageing, PutsATaskFirstOnceItsTimeIsOver) {
   Admission admission(32);
-  const Place busy = admission.enter(request(1, 200), Deadline());
-  PlaceRequest patient = request();
+  const TaskSlot busy = admission.enter(request(1, 200), Deadline());
+  SlotRequest patient = request();
   patient.max_wait = milliseconds(1);
-  Place place = admission.enter(patient, Deadline(std::chrono::seconds(30)));
+  TaskSlot slot = admission.enter(patient, Deadline(std::chrono::seconds(30)));
   hbUCPSchedParam sched{};
-  place.apply_to(sched);
+  slot.apply_to(sched);
   EXPECT_EQ(sched.priority, 200) << "as high as the highest that is with the accelerator";
   EXPECT_EQ(sched.customId, INT64_MIN) << "and before its equals";
 }
 
 TEST(Ageing, ChangesNothingWhileACoreIsFree) {
   Admission admission(32);
-  PlaceRequest patient = request(1, 3, 4);
+  SlotRequest patient = request(1, 3, 4);
   patient.max_wait = std::chrono::hours(1);
-  const Place place = admission.enter(patient, Deadline(milliseconds(100)));
+  const TaskSlot slot = admission.enter(patient, Deadline(milliseconds(100)));
   hbUCPSchedParam sched{};
-  place.apply_to(sched);
+  slot.apply_to(sched);
   EXPECT_EQ(sched.priority, 0);
 }
 

@@ -26,12 +26,12 @@ class BoundRun : public ::testing::Test {
       : library_(hbm::Library::open(HBM_NULL_BACKEND_DIR)),
         runtime_(library_),
         files_(hbm::load_files(library_, {"any.hbm"})) {
-    request_.model = files_.models.front();
-    request_.record = std::make_shared<const hbm::ModelRecord>(runtime_.recorder(), "null");
-    request_.sched = hbm::to_abi(hbm::SchedParam{}, library_->core_count(), "null", 1);
-    request_.use = std::make_shared<hbm::UseMark>();
+    call_.model = files_.models.front();
+    call_.record = std::make_shared<const hbm::ModelRecord>(runtime_.sinks(), "null");
+    call_.sched = hbm::to_abi(hbm::SchedParam{}, library_->core_count(), "null", 1);
+    call_.use = std::make_shared<hbm::BindingInUse>();
     float value = 3;
-    for (const hbm::TensorInfo& input : request_.model->info().inputs) {
+    for (const hbm::TensorInfo& input : call_.model->info().inputs) {
       const hbm::Layout layout = hbm::input_layout(input, input.shape);
       hbm::InputView view;
       view.device = runtime_.pool().acquire_apart(layout.byte_size);
@@ -40,30 +40,30 @@ class BoundRun : public ::testing::Test {
       view.shape = layout.shape;
       view.strides = layout.strides;
       std::memcpy(view.device->data(), &value, sizeof(value));
-      request_.inputs.push_back(std::move(view));
+      call_.inputs.push_back(std::move(view));
       value += 1;
     }
-    for (const hbm::TensorInfo& output : request_.model->info().outputs) {
+    for (const hbm::TensorInfo& output : call_.model->info().outputs) {
       const hbm::Layout layout = hbm::output_layout(output, "null");
-      request_.outputs.push_back(runtime_.pool().acquire_apart(layout.byte_size));
+      call_.outputs.push_back(runtime_.pool().acquire_apart(layout.byte_size));
     }
   }
 
   void run() {
     const hbm::Deadline deadline(std::chrono::seconds(10), [] {});
-    runtime_.run_in_place(request_, deadline, result_);
+    runtime_.run_in_place(call_, deadline, result_);
   }
 
   [[nodiscard]] float output(std::size_t index) const {
     float value = 0;
-    std::memcpy(&value, request_.outputs.at(index)->data(), sizeof(value));
+    std::memcpy(&value, call_.outputs.at(index)->data(), sizeof(value));
     return value;
   }
 
   std::shared_ptr<const hbm::Library> library_;
   hbm::Runtime runtime_;
   hbm::LoadedFiles files_;
-  hbm::Request request_;
+  hbm::ModelCall call_;
   hbm::RunResult result_;
 };
 
@@ -90,12 +90,12 @@ TEST_F(BoundRun, AllocatesNothing) {
 // What the count is worth: a run with buffers from the pool does allocate.
 TEST_F(BoundRun, IsToldApartFromOneThatAllocates) {
   if (!hbm::test::counts_allocations()) GTEST_SKIP() << "a sanitizer owns the heap";
-  request_.outputs.clear();
-  request_.use.reset();
+  call_.outputs.clear();
+  call_.use.reset();
   for (int count = 0; count < kWarmUp; ++count)
-    static_cast<void>(runtime_.run({request_}, hbm::Deadline()));
+    static_cast<void>(runtime_.run({call_}, hbm::Deadline()));
   const uint64_t before = allocation_count();
-  static_cast<void>(runtime_.run({request_}, hbm::Deadline()));
+  static_cast<void>(runtime_.run({call_}, hbm::Deadline()));
   EXPECT_GT(allocation_count(), before);
 }
 

@@ -252,7 +252,7 @@ TEST(Rows, AreTheSameOnEveryProcessor) {
     function(rows);
   };
   for (int32_t type = 0; type < HB_DNN_TENSOR_TYPE_BOOL8; ++type) {
-    const int64_t size = element_size(type);
+    const int64_t size = storage_unit(type);
     std::vector<std::byte> stored(kCount * 8);
     std::vector<std::byte> stored_too(kCount * 8);
     const auto quantize_with = [&](const RowTable& table) {

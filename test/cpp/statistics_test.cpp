@@ -15,17 +15,17 @@ uint64_t count(const ModelSnapshot& snapshot, Outcome outcome) {
   return snapshot.outcomes[static_cast<std::size_t>(outcome)];
 }
 
-const Histogram::Summary& stage(const ModelSnapshot& snapshot, Stage stage) {
+const Histogram::Summary& stage(const ModelSnapshot& snapshot, RunStage stage) {
   return snapshot.stages[static_cast<std::size_t>(stage)];
 }
 
 TEST(StageSpans, GiveTheStagesTheirTimes) {
   StageSpans run;
-  run.begin(Stage::kCopyIn, 100);
-  run.end(Stage::kCopyIn, 130);
-  run.begin(Stage::kQueue, 130);
-  run.end(Stage::kQueue, 200);
-  run.begin(Stage::kExecute, 200);  // not ended: abandoned
+  run.begin(RunStage::kCopyIn, 100);
+  run.end(RunStage::kCopyIn, 130);
+  run.begin(RunStage::kQueue, 130);
+  run.end(RunStage::kQueue, 200);
+  run.begin(RunStage::kExecute, 200);  // not ended: abandoned
   const StageTimes times = run.times();
   EXPECT_EQ(times.copy_in_ns, 30);
   EXPECT_EQ(times.queue_ns, 70);
@@ -40,12 +40,12 @@ TEST(ModelStatistics, CountsAFinishedRunWithItsStagesAndTheirSum) {
   model.finished({1'000, 20'000, 5'000'000, 4'000});
   const ModelSnapshot snapshot = model.snapshot();
   EXPECT_EQ(count(snapshot, Outcome::kOk), 2);
-  EXPECT_EQ(stage(snapshot, Stage::kQueue).sum, 2'000);
-  EXPECT_EQ(stage(snapshot, Stage::kCopyIn).sum, 40'000);
-  EXPECT_EQ(stage(snapshot, Stage::kExecute).max, 5'000'000);
-  EXPECT_EQ(stage(snapshot, Stage::kCopyOut).sum, 8'000);
-  EXPECT_EQ(snapshot.stages[kStages].count, 2) << "the total";
-  EXPECT_EQ(snapshot.stages[kStages].sum, 3'025'000 + 5'025'000);
+  EXPECT_EQ(stage(snapshot, RunStage::kQueue).sum, 2'000);
+  EXPECT_EQ(stage(snapshot, RunStage::kCopyIn).sum, 40'000);
+  EXPECT_EQ(stage(snapshot, RunStage::kExecute).max, 5'000'000);
+  EXPECT_EQ(stage(snapshot, RunStage::kCopyOut).sum, 8'000);
+  EXPECT_EQ(snapshot.stages[kRunStages].count, 2) << "the total";
+  EXPECT_EQ(snapshot.stages[kRunStages].sum, 3'025'000 + 5'025'000);
 }
 
 TEST(ModelStatistics, CountsRunsWithoutAResultByTheirReason) {
@@ -57,7 +57,7 @@ TEST(ModelStatistics, CountsRunsWithoutAResultByTheirReason) {
   model.ended(Outcome::kFailed);
   const ModelSnapshot snapshot = model.snapshot();
   EXPECT_EQ(snapshot.outcomes, (std::array<uint64_t, kOutcomes>{0, 1, 2, 1, 1}));
-  EXPECT_EQ(snapshot.stages[kStages].count, 0) << "they have no times";
+  EXPECT_EQ(snapshot.stages[kRunStages].count, 0) << "they have no times";
 }
 
 TEST(ModelStatistics, CountsCopiesAndBytes) {
@@ -115,7 +115,7 @@ TEST(ModelStatistics, LosesNothingOfManyThreadsWhileItIsRead) {
   EXPECT_EQ(count(snapshot, Outcome::kOk), kThreads * kEach);
   EXPECT_EQ(count(snapshot, Outcome::kCancelled), kThreads * kEach);
   EXPECT_EQ(snapshot.copied_in.bytes, kThreads * kEach * 100);
-  EXPECT_EQ(snapshot.stages[kStages].sum, kThreads * kEach * 100);
+  EXPECT_EQ(snapshot.stages[kRunStages].sum, kThreads * kEach * 100);
 }
 
 TEST(RuntimeStatistics, KeepsModelsInTheirOrderAndCountersAcrossAReload) {

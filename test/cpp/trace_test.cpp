@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // A trace keeps whole runs up to its capacity, counts the rest, and may be stopped at any time.
-#include "core/telemetry/trace.hpp"
-
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "core/board/error.hpp"
+#include "core/telemetry/run_trace.hpp"
 
 namespace hbm {
 namespace {
@@ -21,19 +20,19 @@ TracedRun run_of(uint32_t model, int64_t custom_id) {
   run.priority = 200;
   run.outcome = Outcome::kTimeout;
   run.custom_id = custom_id;
-  run.stages.begin(Stage::kExecute, custom_id);
-  run.stages.end(Stage::kExecute, custom_id + 5);
+  run.stages.begin(RunStage::kExecute, custom_id);
+  run.stages.end(RunStage::kExecute, custom_id + 5);
   return run;
 }
 
-TEST(Trace, HandsOverWhatWasRecorded) {
-  Trace trace;
+TEST(RunTrace, HandsOverWhatWasRecorded) {
+  RunTrace trace;
   EXPECT_FALSE(trace.on());
   trace.start();
   EXPECT_TRUE(trace.on());
   trace.record(run_of(trace.model_id("first"), 70));
   trace.record(run_of(trace.model_id("second"), 80));
-  const Trace::Recording recording = trace.stop();
+  const RunTrace::Recording recording = trace.stop();
   EXPECT_FALSE(trace.on());
   EXPECT_EQ(recording.models, (std::vector<std::string>{"first", "second"}));
   EXPECT_EQ(recording.dropped, 0);
@@ -48,15 +47,15 @@ TEST(Trace, HandsOverWhatWasRecorded) {
   EXPECT_EQ(run.stages.times().execute_ns, 5);
 }
 
-TEST(Trace, KnowsAModelByOneNumberForEver) {
-  Trace trace;
+TEST(RunTrace, KnowsAModelByOneNumberForEver) {
+  RunTrace trace;
   EXPECT_EQ(trace.model_id("a"), 0);
   EXPECT_EQ(trace.model_id("b"), 1);
   EXPECT_EQ(trace.model_id("a"), 0);
 }
 
-TEST(Trace, RecordsNothingBeforeItsStartAndAfterItsStop) {
-  Trace trace;
+TEST(RunTrace, RecordsNothingBeforeItsStartAndAfterItsStop) {
+  RunTrace trace;
   trace.record(run_of(0, 1));
   trace.start();
   trace.record(run_of(0, 2));
@@ -67,18 +66,18 @@ TEST(Trace, RecordsNothingBeforeItsStartAndAfterItsStop) {
   EXPECT_TRUE(trace.stop().runs.empty()) << "a new recording begins without the old one's runs";
 }
 
-TEST(Trace, KeepsTheFirstRunsAndCountsTheOthersWhenFull) {
-  Trace trace;
+TEST(RunTrace, KeepsTheFirstRunsAndCountsTheOthersWhenFull) {
+  RunTrace trace;
   trace.start(3);
   for (int64_t id = 0; id < 10; ++id) trace.record(run_of(0, id));
-  const Trace::Recording recording = trace.stop();
+  const RunTrace::Recording recording = trace.stop();
   ASSERT_EQ(recording.runs.size(), 3);
   EXPECT_EQ(recording.runs[2].custom_id, 2);
   EXPECT_EQ(recording.dropped, 7);
 }
 
-TEST(Trace, RefusesASecondStart) {
-  Trace trace;
+TEST(RunTrace, RefusesASecondStart) {
+  RunTrace trace;
   trace.start();
   try {
     trace.start();
@@ -89,10 +88,10 @@ TEST(Trace, RefusesASecondStart) {
   EXPECT_TRUE(trace.on()) << "the first one goes on";
 }
 
-TEST(Trace, LosesNothingOfManyThreads) {
+TEST(RunTrace, LosesNothingOfManyThreads) {
   constexpr int kThreads = 4;
   constexpr int64_t kEach = 5'000;
-  Trace trace;
+  RunTrace trace;
   trace.start(kThreads * kEach);
   std::vector<std::thread> threads;
   for (int64_t thread = 0; thread < kThreads; ++thread) {
@@ -103,7 +102,7 @@ TEST(Trace, LosesNothingOfManyThreads) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  const Trace::Recording recording = trace.stop();
+  const RunTrace::Recording recording = trace.stop();
   std::set<int64_t> ids;
   for (std::size_t index = 0; index < recording.runs.size(); ++index) {
     EXPECT_EQ(recording.runs[index].number, index);
@@ -112,8 +111,8 @@ TEST(Trace, LosesNothingOfManyThreads) {
   EXPECT_EQ(ids.size(), kThreads * kEach) << "each run once";
 }
 
-TEST(Trace, MayBeStoppedAndStartedWhileThreadsRecord) {
-  Trace trace;
+TEST(RunTrace, MayBeStoppedAndStartedWhileThreadsRecord) {
+  RunTrace trace;
   std::atomic<bool> running{true};
   std::atomic<int> recording_threads{0};
   std::vector<std::thread> threads;

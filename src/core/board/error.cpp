@@ -2,6 +2,7 @@
 // Turns a status of the ABI into the core's exception.
 #include "core/board/error.hpp"
 
+#include "abi/chips.hpp"
 #include "abi/status_table.hpp"
 #include "core/board/log.hpp"
 
@@ -29,8 +30,17 @@ ErrorKind kind_of(int32_t status) noexcept {
   }
 }
 
+// "S100: nash-e, …"
+std::string marches() {
+  std::string text;
+  for (const Chip& chip : kChips) {
+    text += std::string(text.empty() ? "" : ", ") + chip.soc_name + ": " + chip.march;
+  }
+  return text;
+}
+
 // What a person can do about it; empty where only the accelerator's own text helps.
-const char* remedy_of(int32_t status) noexcept {
+std::string remedy_of(int32_t status) {
   switch (status) {
     case HB_UCP_MEM_ALLOC_FAIL:
       return "; drop outputs and runtimes that are no longer needed, or load fewer models";
@@ -39,7 +49,7 @@ const char* remedy_of(int32_t status) noexcept {
     case HB_UCP_MODEL_INVALID:
       return "; copy, compile or pack the file again";
     case HB_UCP_MODEL_INCOMPATIBLE:
-      return "; compile it for this chip's march (S100: nash-e, S100P: nash-m, S600: nash-p)";
+      return "; compile it for this chip's march (" + marches() + ")";
     default:
       return "";
   }

@@ -9,7 +9,7 @@ namespace hbm {
 // How often this process and its ancestors have forked away from the first; one atomic read.
 [[nodiscard]] uint64_t fork_generation() noexcept;
 
-class ProcessMark {
+class ForkGuard {
  public:
   // False in a child that was forked after the mark was made.
   [[nodiscard]] bool is_own_process() const noexcept { return generation_ == fork_generation(); }

@@ -34,10 +34,9 @@ void resolve_one(void* library, const char* name, Function& function) {
   }
 }
 
-// Chips of the family and their BPU cores, from the vendor's hardware pages.
 int cores_of(std::string_view soc) {
-  if (soc == "S100" || soc == "S100P") return 1;
-  return 4;
+  const Chip* chip = chip_named(soc);
+  return chip != nullptr ? chip->core_count : kMostBpuCores;
 }
 
 std::string text_or_empty(const char* text) { return text != nullptr ? text : ""; }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "abi/chips.hpp"
 #include "abi/functions.hpp"
 #include "core/board/fork_guard.hpp"
 
@@ -22,10 +23,10 @@ class Library {
 
   [[nodiscard]] const std::string& folder() const noexcept { return folder_; }
   [[nodiscard]] bool is_simulator() const noexcept { return is_simulator_; }
-  // BPU cores of the chip; 4, the most that the ABI can name, when the chip is not known.
+  // BPU cores of the chip; kMostBpuCores when the chip is not known.
   [[nodiscard]] int core_count() const noexcept { return core_count_; }
   // False in a forked child, where nothing of the accelerator may be called, not even to free.
-  [[nodiscard]] bool is_usable() const noexcept { return mark_.is_own_process(); }
+  [[nodiscard]] bool is_usable() const noexcept { return fork_guard_.is_own_process(); }
   // Throws Error(kLibrary) in a forked child.
   void check_usable() const;
   [[nodiscard]] std::string ucp_version() const;
@@ -49,12 +50,12 @@ class Library {
   void resolve();
   void find_out_chip();
 
-  ProcessMark mark_;
+  ForkGuard fork_guard_;
   std::string folder_;
   Handle ucp_;
   Handle dnn_;
   bool is_simulator_ = false;
-  int core_count_ = 4;
+  int core_count_ = kMostBpuCores;
 };
 
 }  // namespace hbm

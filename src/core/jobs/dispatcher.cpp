@@ -87,7 +87,7 @@ void Dispatcher::forget(uint64_t ticket) noexcept {
 
 void Dispatcher::task_done(void*, int32_t status, void* ticket) {
   Dispatcher& self = of_process();
-  if (!self.mark_.is_own_process()) return;
+  if (!self.fork_guard_.is_own_process()) return;
   std::shared_ptr<Job> job;
   std::size_t index = 0;
   {
@@ -102,7 +102,7 @@ void Dispatcher::task_done(void*, int32_t status, void* ticket) {
 }
 
 bool Dispatcher::stop(std::chrono::milliseconds patience) {
-  if (!mark_.is_own_process()) return true;
+  if (!fork_guard_.is_own_process()) return true;
   std::unique_lock lock(mutex_);
   stopping_ = true;
   arrived_.notify_one();

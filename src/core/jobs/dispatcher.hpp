@@ -29,7 +29,7 @@ class Dispatcher {
   void check_running();
   // Ends the job then, unless it ended before.
   void expire_at(Deadline::Clock::time_point when, const std::shared_ptr<Job>& job) noexcept;
-  // There is a place for the job.
+  // There is a slot for the job.
   void push_ready(std::shared_ptr<Job> job) noexcept;
   // All tasks of the job are done.
   void push_done(std::shared_ptr<Job> job) noexcept;
@@ -52,7 +52,7 @@ class Dispatcher {
   void sleep(std::unique_lock<std::mutex>& lock,
              std::optional<Deadline::Clock::time_point> next_age);
 
-  const ProcessMark mark_;
+  const ForkGuard fork_guard_;
   std::mutex mutex_;
   std::condition_variable arrived_;
   std::condition_variable stopped_;

@@ -13,7 +13,7 @@
 
 namespace hbm {
 
-class EndedJobs final : public JobSink {
+class EndedJobs final : public EndListener {
  public:
   void ended(std::shared_ptr<Job> job) noexcept override { put(job->number()); }
   // One more to be taken.

@@ -13,22 +13,22 @@ namespace {
 // About what it takes to put a thread to sleep and to wake it.
 constexpr std::chrono::microseconds kSpin{30};
 
-// Clears the marks of use of requests that no run took over.
+// Clears the marks of use of calls that no run took over.
 class UsesToClear {
  public:
-  explicit UsesToClear(const std::vector<Request>& requests) : requests_(requests) {}
+  explicit UsesToClear(const std::vector<ModelCall>& calls) : calls_(calls) {}
   UsesToClear(const UsesToClear&) = delete;
   UsesToClear& operator=(const UsesToClear&) = delete;
   ~UsesToClear() {
-    for (std::size_t index = taken_; index < requests_.size(); ++index) {
-      if (requests_[index].use != nullptr) requests_[index].use->clear();
+    for (std::size_t index = taken_; index < calls_.size(); ++index) {
+      if (calls_[index].use != nullptr) calls_[index].use->clear();
     }
   }
-  // The run of the next request clears its mark from now on.
+  // The run of the next call clears its mark from now on.
   void leave_to_run() noexcept { ++taken_; }
 
  private:
-  const std::vector<Request>& requests_;
+  const std::vector<ModelCall>& calls_;
   std::size_t taken_ = 0;
 };
 
@@ -36,7 +36,7 @@ class UsesToClear {
 
 class Job::Turn final : public Admission::Waiter {
  public:
-  Turn(const PlaceRequest& request, Job& job) : Waiter(request), job_(job) {}
+  Turn(const SlotRequest& slot, Job& job) : Waiter(slot), job_(job) {}
   // The job lives: it withdraws from the queue before it ends.
   void granted() noexcept override { Dispatcher::of_process().push_ready(job_.shared_from_this()); }
 
@@ -44,46 +44,46 @@ class Job::Turn final : public Admission::Waiter {
   Job& job_;
 };
 
-Job::Job(const Runtime& runtime, std::string model, std::shared_ptr<InFlight> in_flight,
-         std::shared_ptr<JobSink> sink, uint64_t number)
+Job::Job(const Runtime& runtime, std::string model, std::shared_ptr<RunLimit> limit,
+         std::shared_ptr<EndListener> listener, uint64_t number)
     : number_(number),
       model_(std::move(model)),
       library_(runtime.library()),
-      recorder_(runtime.recorder()),
-      in_flight_(std::move(in_flight)),
-      sink_(std::move(sink)) {}
+      sinks_(runtime.sinks()),
+      limit_(std::move(limit)),
+      listener_(std::move(listener)) {}
 
 void Job::count_waiting(int change) noexcept {
-  recorder_->statistics.gauges().waiting.fetch_add(change, std::memory_order_relaxed);
+  sinks_->statistics.gauges().waiting.fetch_add(change, std::memory_order_relaxed);
 }
 
 Job::~Job() = default;
 
-std::shared_ptr<Job> Job::start(const Runtime& runtime, const std::vector<Request>& requests,
+std::shared_ptr<Job> Job::start(const Runtime& runtime, const std::vector<ModelCall>& calls,
                                 std::optional<Deadline::Clock::duration> timeout,
-                                std::shared_ptr<InFlight> in_flight, std::shared_ptr<JobSink> sink,
-                                uint64_t number) {
+                                std::shared_ptr<RunLimit> limit,
+                                std::shared_ptr<EndListener> listener, uint64_t number) {
   const auto called = Deadline::Clock::now();
-  UsesToClear uses(requests);
-  runtime.check(requests);
+  UsesToClear uses(calls);
+  runtime.check(calls);
   Admission& admission = Admission::of_process();
-  if (requests.size() > admission.limit()) {
+  if (calls.size() > admission.limit()) {
     throw Error(ErrorKind::kInput,
                 "at most " + std::to_string(admission.limit()) +
                     " models (HB_UCP_MAX_TASK_NUM) run together asynchronously, got " +
-                    std::to_string(requests.size()));
+                    std::to_string(calls.size()));
   }
   Dispatcher& dispatcher = Dispatcher::of_process();
   dispatcher.check_running();
-  const std::shared_ptr<Job> job(new Job(runtime, requests.front().model->name(),
-                                         std::move(in_flight), std::move(sink), number));
-  job->parts_.resize(requests.size());
+  const std::shared_ptr<Job> job(
+      new Job(runtime, calls.front().model->name(), std::move(limit), std::move(listener), number));
+  job->parts_.resize(calls.size());
   try {
-    for (std::size_t index = 0; index < requests.size(); ++index) {
+    for (std::size_t index = 0; index < calls.size(); ++index) {
       Part& part = job->parts_[index];
-      part.run = RunLease(runtime.library(), requests[index].model);
+      part.run = RunLease(runtime.library(), calls[index].model);
       uses.leave_to_run();
-      part.run->set_inputs(runtime.pool(), requests[index], now_ns());
+      part.run->set_inputs(runtime.pool(), calls[index], now_ns());
     }
   } catch (const Error& error) {
     for (Part& part : job->parts_) {
@@ -91,15 +91,14 @@ std::shared_ptr<Job> Job::start(const Runtime& runtime, const std::vector<Reques
     }
     throw;
   }
-  job->left_ = requests.size();
-  const PlaceRequest place =
-      place_for(requests.data(), requests.size(), runtime.library()->core_count());
-  job->turn_ = std::make_unique<Turn>(place, *job);
+  job->left_ = calls.size();
+  const SlotRequest slot = slot_for(calls.data(), calls.size(), runtime.library()->core_count());
+  job->turn_ = std::make_unique<Turn>(slot, *job);
   job->self_ = job;
   job->count_waiting(1);
   if (admission.enter(*job->turn_)) {
     job->submit(false);  // whoever starts the job looks whether it has ended
-  } else if (place.max_wait) {
+  } else if (slot.max_wait) {
     dispatcher.look_at_ages();
   }
   // Last: a deadline that passed already ends the job on the dispatcher's thread at once.
@@ -107,11 +106,11 @@ std::shared_ptr<Job> Job::start(const Runtime& runtime, const std::vector<Reques
   return job;
 }
 
-void Job::submit(bool tell_sink) {
-  Place places = Admission::of_process().take_place(*turn_);
+void Job::submit(bool tell_listener) {
+  TaskSlot slots = Admission::of_process().take_slot(*turn_);
   {
     const std::lock_guard lock(mutex_);
-    if (state_ != State::kWaiting || !places) return;
+    if (state_ != State::kWaiting || !slots) return;
     state_ = State::kSubmitting;
   }
   count_waiting(-1);
@@ -123,7 +122,7 @@ void Job::submit(bool tell_sink) {
       Part& part = parts_[index];
       part.run->queued_after(granted);
       part.ticket = dispatcher.ticket_for(shared_from_this(), index);
-      part.run->submit(places.take_one(), &Dispatcher::task_done,
+      part.run->submit(slots.take_one(), &Dispatcher::task_done,
                        reinterpret_cast<void*>(static_cast<uintptr_t>(part.ticket)));
     }
   } catch (const Error& error) {
@@ -136,7 +135,7 @@ void Job::submit(bool tell_sink) {
     state_ = State::kEnding;
     lock.unlock();
     if (failed) {
-      end_with(End::kError, std::move(failed), tell_sink);
+      end_with(End::kError, std::move(failed), tell_listener);
     } else {
       end_with(*stop_with_, std::move(stop_error_), true);
     }
@@ -145,7 +144,7 @@ void Job::submit(bool tell_sink) {
   state_ = State::kInFlight;
   if (left_ > 0) return;
   lock.unlock();
-  finish_if_done(tell_sink);
+  finish_if_done(tell_listener);
 }
 
 void Job::task_done(std::size_t index, int32_t status) noexcept {
@@ -162,16 +161,16 @@ void Job::task_done(std::size_t index, int32_t status) noexcept {
   }
 }
 
-void Job::finish_if_done(bool tell_sink) {
+void Job::finish_if_done(bool tell_listener) {
   {
     const std::lock_guard lock(mutex_);
     if (!is_done()) return;
     state_ = State::kEnding;
   }
-  finish(tell_sink);
+  finish(tell_listener);
 }
 
-void Job::finish(bool tell_sink) noexcept {
+void Job::finish(bool tell_listener) noexcept {
   std::optional<Error> failed;
   try {
     for (Part& part : parts_) part.run->saw_end(part.when);
@@ -186,7 +185,7 @@ void Job::finish(bool tell_sink) noexcept {
     failed = Error(ErrorKind::kTask, error.what());
   }
   if (failed) results_.clear();
-  end_with(failed ? End::kError : End::kResults, std::move(failed), tell_sink);
+  end_with(failed ? End::kError : End::kResults, std::move(failed), tell_listener);
 }
 
 bool Job::wait(const Deadline& deadline) {
@@ -260,7 +259,7 @@ bool Job::stop(End end, std::optional<Error> error) {
 }
 
 // Called by the one thread that moved the state to kEnding.
-void Job::end_with(End end, std::optional<Error> error, bool tell_sink) noexcept {
+void Job::end_with(End end, std::optional<Error> error, bool tell_listener) noexcept {
   Admission::of_process().withdraw(*turn_);
   for (Part& part : parts_) {
     // Also a ticket that a callback was given already: that finds nothing.
@@ -270,7 +269,7 @@ void Job::end_with(End end, std::optional<Error> error, bool tell_sink) noexcept
     }
     part.run.give_back();
   }
-  in_flight_->ended();
+  limit_->ended();
   std::shared_ptr<Job> self;
   {
     const std::lock_guard lock(mutex_);
@@ -281,7 +280,7 @@ void Job::end_with(End end, std::optional<Error> error, bool tell_sink) noexcept
     self = std::move(self_);
   }
   changed_.notify_all();
-  if (tell_sink && sink_ != nullptr) sink_->ended(std::move(self));
+  if (tell_listener && listener_ != nullptr) listener_->ended(std::move(self));
 }
 
 Job::End Job::end() const {

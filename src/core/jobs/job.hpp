@@ -25,12 +25,12 @@ namespace hbm {
 class Job;
 
 // Is told of every job that ended, unless the thread that ended it asked for that itself.
-class JobSink {
+class EndListener {
  public:
-  JobSink() = default;
-  JobSink(const JobSink&) = delete;
-  JobSink& operator=(const JobSink&) = delete;
-  virtual ~JobSink() = default;
+  EndListener() = default;
+  EndListener(const EndListener&) = delete;
+  EndListener& operator=(const EndListener&) = delete;
+  virtual ~EndListener() = default;
   // On any thread, with no lock held; must not block.
   virtual void ended(std::shared_ptr<Job> job) noexcept = 0;
 };
@@ -39,21 +39,22 @@ class Job : public std::enable_shared_from_this<Job> {
  public:
   enum class End { kNone, kResults, kError, kCancelled };
 
-  // Copies the inputs and hands the tasks over, or queues them until there is a place. The inputs
+  // Copies the inputs and hands the tasks over, or queues them until there is a slot. The inputs
   // are the caller's again when this returns. Throws Error, and then nothing was started. The
-  // job leaves `in_flight`, which the caller entered, when it ends: in_flight->ended(). Marks of
+  // job leaves `limit`, which the caller entered, when it ends: limit->ended(). Marks of
   // use, which the caller set, are cleared at the end or the error. The number is the caller's.
   [[nodiscard]] static std::shared_ptr<Job> start(const Runtime& runtime,
-                                                  const std::vector<Request>& requests,
+                                                  const std::vector<ModelCall>& calls,
                                                   std::optional<Deadline::Clock::duration> timeout,
-                                                  std::shared_ptr<InFlight> in_flight,
-                                                  std::shared_ptr<JobSink> sink, uint64_t number);
+                                                  std::shared_ptr<RunLimit> limit,
+                                                  std::shared_ptr<EndListener> listener,
+                                                  uint64_t number);
   ~Job();
 
   [[nodiscard]] uint64_t number() const noexcept { return number_; }
 
   // Waits for the end, and brings it about if the accelerator is done. Returns whether this
-  // thread did so, in which case the sink was not told. Throws Error(kTimeout) at the deadline;
+  // thread did so, in which case the listener was not told. Throws Error(kTimeout) at the deadline;
   // the job then goes on.
   bool wait(const Deadline& deadline);
   // Ends the job without results: a queued task never runs, a running one is abandoned. False if
@@ -71,21 +72,21 @@ class Job : public std::enable_shared_from_this<Job> {
   friend class Dispatcher;
 
   enum class State { kWaiting, kSubmitting, kInFlight, kEnding, kEnded };
-  class Turn;  // its place in the queue
+  class Turn;  // its slot in the queue
 
-  Job(const Runtime& runtime, std::string model, std::shared_ptr<InFlight> in_flight,
-      std::shared_ptr<JobSink> sink, uint64_t number);
+  Job(const Runtime& runtime, std::string model, std::shared_ptr<RunLimit> limit,
+      std::shared_ptr<EndListener> listener, uint64_t number);
   void count_waiting(int change) noexcept;
-  // Called once there is a place.
-  void submit(bool tell_sink);
+  // Called once there is a slot.
+  void submit(bool tell_listener);
   // The accelerator is done with one task.
   void task_done(std::size_t index, int32_t status) noexcept;
   // All tasks are done, and nobody else will do this.
-  void finish(bool tell_sink) noexcept;
-  void finish_if_done(bool tell_sink);
+  void finish(bool tell_listener) noexcept;
+  void finish_if_done(bool tell_listener);
   [[nodiscard]] bool is_done() const noexcept { return state_ == State::kInFlight && left_ == 0; }
   bool stop(End end, std::optional<Error> error);
-  void end_with(End end, std::optional<Error> error, bool tell_sink) noexcept;
+  void end_with(End end, std::optional<Error> error, bool tell_listener) noexcept;
 
   struct Part {
     RunLease run;
@@ -97,9 +98,9 @@ class Job : public std::enable_shared_from_this<Job> {
   const uint64_t number_;
   const std::string model_;  // the first one, for messages
   std::shared_ptr<const Library> library_;
-  std::shared_ptr<Recorder> recorder_;
-  std::shared_ptr<InFlight> in_flight_;
-  std::shared_ptr<JobSink> sink_;
+  std::shared_ptr<RunSinks> sinks_;
+  std::shared_ptr<RunLimit> limit_;
+  std::shared_ptr<EndListener> listener_;
   std::vector<Part> parts_;
   std::unique_ptr<Turn> turn_;
 

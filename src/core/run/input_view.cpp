@@ -38,7 +38,7 @@ bool agree(const InputView& view, const Extents& strides) {
 // The view's own strides where the model leaves them open, if they suit the accelerator.
 std::optional<Extents> dynamic_strides(const TensorInfo& input, const InputView& view) {
   Extents strides = input.strides;
-  int64_t inner = element_size(input.data_type);
+  int64_t inner = storage_unit(input.data_type);
   for (std::size_t axis = strides.size(); axis-- > 0;) {
     if (strides[axis] < 0) {
       const bool innermost = axis + 1 == strides.size();
@@ -83,7 +83,7 @@ void check_input(const ModelInfo& model, const TensorInfo& input, const InputVie
 
 Extents element_shape(const TensorInfo& input, const Extents& storage) {
   Extents shape = storage;
-  if (data_type_row(input.data_type).bits == 4) {
+  if (is_packed(input.data_type)) {
     shape.back() = input.shape.back() > 0 ? input.shape.back() : 2 * storage.back();
   }
   return shape;
@@ -92,7 +92,7 @@ Extents element_shape(const TensorInfo& input, const Extents& storage) {
 std::optional<Extents> strides_in_place(const TensorInfo& input, const InputView& view) {
   if (!view.device || view.other_byte_order) return std::nullopt;
   if (reinterpret_cast<uintptr_t>(view.data) % kAddressAlignment != 0) return std::nullopt;
-  const int64_t element = element_size(input.data_type);
+  const int64_t element = storage_unit(input.data_type);
   std::optional<Extents> strides;
   int64_t least = 0;
   if (is_dynamic_input(input)) {

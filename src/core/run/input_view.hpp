@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "core/memory/pool.hpp"
-#include "core/run/model.hpp"
+#include "core/run/loaded_model.hpp"
 #include "core/tensors/layout.hpp"
 
 namespace hbm {

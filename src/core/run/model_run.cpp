@@ -24,7 +24,7 @@ void set_properties(hbDNNTensorProperties& properties, const Extents& shape, con
 
 }  // namespace
 
-ModelRun::ModelRun(std::shared_ptr<const Library> library, const Model& model)
+ModelRun::ModelRun(std::shared_ptr<const Library> library, const LoadedModel& model)
     : model_(model), task_(std::move(library), model.name()) {
   const ModelInfo& info = model.info();
   for (const TensorInfo& input : info.inputs) {
@@ -40,15 +40,15 @@ ModelRun::ModelRun(std::shared_ptr<const Library> library, const Model& model)
   }
 }
 
-void ModelRun::set_inputs(BufferPool& pool, const Request& request, int64_t now) {
-  record_.begin(request.record, now);
-  sched_ = request.sched;
-  use_ = request.use;
+void ModelRun::set_inputs(BufferPool& pool, const ModelCall& call, int64_t now) {
+  record_.begin(call.record, now);
+  sched_ = call.sched;
+  use_ = call.use;
   const ModelInfo& info = model_.info();
   sizes_.clear();
   uint64_t bytes = 0;
   for (std::size_t index = 0; index < inputs_.size(); ++index) {
-    const InputView& view = request.inputs[index];
+    const InputView& view = call.inputs[index];
     inputs_[index].sysMem.virAddr = nullptr;
     if (view.device) {
       if (const auto strides = strides_in_place(info.inputs[index], view)) {
@@ -64,7 +64,7 @@ void ModelRun::set_inputs(BufferPool& pool, const Request& request, int64_t now)
     bytes += static_cast<uint64_t>(input_layouts_[index].byte_size);
   }
   first_output_ = sizes_.size();
-  if (request.outputs.empty()) {
+  if (call.outputs.empty()) {
     for (const Layout& layout : output_layouts_) sizes_.push_back(layout.byte_size);
   }
   pool.acquire(sizes_, buffers_);
@@ -72,10 +72,10 @@ void ModelRun::set_inputs(BufferPool& pool, const Request& request, int64_t now)
   std::size_t next = 0;
   for (std::size_t index = 0; index < inputs_.size(); ++index) {
     if (inputs_[index].sysMem.virAddr == nullptr) {
-      copy_in(index, request.inputs[index], buffers_[next++]);
+      copy_in(index, call.inputs[index], buffers_[next++]);
     }
   }
-  buffers_.insert(buffers_.end(), request.outputs.begin(), request.outputs.end());
+  buffers_.insert(buffers_.end(), call.outputs.begin(), call.outputs.end());
   for (std::size_t index = 0; index < outputs_.size(); ++index) {
     outputs_[index].sysMem = buffers_[first_output_ + index]->memory();
   }
@@ -110,10 +110,10 @@ void ModelRun::copy_in(std::size_t index, const InputView& view, const BufferRef
                  layout.byte_size);
 }
 
-void ModelRun::submit(Place place, hbUCPTaskDoneCb done, void* user_data) {
-  place_ = std::move(place);
+void ModelRun::submit(TaskSlot slot, hbUCPTaskDoneCb done, void* user_data) {
+  slot_ = std::move(slot);
   hbUCPSchedParam sched = sched_;
-  place_.apply_to(sched);
+  slot_.apply_to(sched);
   record_.submitted(sched, model_.info().core_count);
   task_.create(model_.info().handle, outputs_, inputs_);
   if (done != nullptr) task_.call_when_done(done, user_data);
@@ -155,7 +155,7 @@ OutputTensor ModelRun::describe_output(std::size_t index) const {
 void ModelRun::end() noexcept {
   task_.release();
   record_.release();
-  place_.leave();
+  slot_.leave();
   buffers_.clear();
   borrowed_.clear();
   if (pool_ != nullptr) {
@@ -167,7 +167,7 @@ void ModelRun::end() noexcept {
 }
 
 RunLease::RunLease(const std::shared_ptr<const Library>& library,
-                   std::shared_ptr<const Model> model)
+                   std::shared_ptr<const LoadedModel> model)
     : run_(model->take_idle_run()) {
   if (run_ == nullptr) run_ = std::make_unique<ModelRun>(library, *model);
   run_->keep_ = std::move(model);
@@ -176,7 +176,7 @@ RunLease::RunLease(const std::shared_ptr<const Library>& library,
 void RunLease::give_back() noexcept {
   if (run_ == nullptr) return;
   if (run_->is_in_flight()) {
-    Abandoned::of_process().take(std::move(run_));
+    Reclaimer::of_process().take(std::move(run_));
   } else {
     end_now(std::move(run_));
   }
@@ -184,7 +184,7 @@ void RunLease::give_back() noexcept {
 
 void RunLease::end_now(std::unique_ptr<ModelRun> run) noexcept {
   run->end();
-  const std::shared_ptr<const Model> model = std::move(run->keep_);
+  const std::shared_ptr<const LoadedModel> model = std::move(run->keep_);
   model->keep_idle_run(std::move(run));
 }
 

@@ -10,7 +10,7 @@
 #include "core/board/deadline.hpp"
 #include "core/memory/pool.hpp"
 #include "core/run/input_view.hpp"
-#include "core/run/model.hpp"
+#include "core/run/loaded_model.hpp"
 #include "core/run/task.hpp"
 #include "core/scheduling/admission.hpp"
 #include "core/scheduling/binding_in_use.hpp"
@@ -27,15 +27,15 @@ struct OutputTensor {
 };
 
 // One model's part of a run; inputs in the model's order.
-struct Request {
-  std::shared_ptr<const Model> model;
+struct ModelCall {
+  std::shared_ptr<const LoadedModel> model;
   std::vector<InputView> inputs;
   // Where the outputs go; from the pool if empty.
   std::vector<BufferRef> outputs;
   hbUCPSchedParam sched{};                            // see to_abi
-  std::optional<Deadline::Clock::duration> max_wait;  // see PlaceRequest
+  std::optional<Deadline::Clock::duration> max_wait;  // see SlotRequest
   std::shared_ptr<const ModelRecord> record;          // may be null
-  std::shared_ptr<UseMark> use;                       // cleared when all is given back; or null
+  std::shared_ptr<BindingInUse> use;                  // cleared when all is given back; or null
 };
 
 // What a run gives: outputs in the model's order, and how long its stages took.
@@ -47,18 +47,18 @@ struct RunResult {
 class ModelRun {
  public:
   // Throws Error(kModel) if an output's size is not known before the run.
-  ModelRun(std::shared_ptr<const Library> library, const Model& model);
+  ModelRun(std::shared_ptr<const Library> library, const LoadedModel& model);
 
-  [[nodiscard]] const Model& model() const noexcept { return model_; }
+  [[nodiscard]] const LoadedModel& model() const noexcept { return model_; }
 
   // Takes buffers and copies the inputs that the accelerator cannot read where they lie; they
   // must have passed check_input. `now` is the time.
-  void set_inputs(BufferPool& pool, const Request& request, int64_t now);
-  // The run waited for its place: from then until set_inputs, or from there until now.
+  void set_inputs(BufferPool& pool, const ModelCall& call, int64_t now);
+  // The run waited for its slot: from then until set_inputs, or from there until now.
   void queued_before(int64_t begin) noexcept { record_.queued_before(begin); }
   void queued_after(int64_t now) noexcept { record_.queued_after(now); }
   // Hands the task over. With `done`, it is called once, on a thread of the accelerator.
-  void submit(Place place, hbUCPTaskDoneCb done = nullptr, void* user_data = nullptr);
+  void submit(TaskSlot slot, hbUCPTaskDoneCb done = nullptr, void* user_data = nullptr);
   void wait(const Deadline& deadline);
   // The end as the callback reported it, at that time.
   void saw_end(int64_t when) noexcept;
@@ -71,7 +71,7 @@ class ModelRun {
     record_.ended(outcome);
     if (use_ != nullptr) use_->abandon();
   }
-  // Cancels what is in flight, waits for it, and gives back task, place and buffers.
+  // Cancels what is in flight, waits for it, and gives back task, slot and buffers.
   void end() noexcept;
   [[nodiscard]] bool is_in_flight() const noexcept { return task_.is_in_flight(); }
 
@@ -82,8 +82,8 @@ class ModelRun {
   void copy_in(std::size_t index, const InputView& view, const BufferRef& buffer);
   [[nodiscard]] OutputTensor describe_output(std::size_t index) const;
 
-  const Model& model_;
-  std::shared_ptr<const Model> keep_;  // while in use
+  const LoadedModel& model_;
+  std::shared_ptr<const LoadedModel> keep_;  // while in use
   std::vector<Layout> input_layouts_;
   std::vector<Layout> output_layouts_;
   std::vector<bool> dynamic_inputs_;
@@ -96,9 +96,9 @@ class ModelRun {
   std::vector<hbDNNTensor> outputs_;
   std::size_t first_output_ = 0;  // in `buffers_`
   hbUCPSchedParam sched_{};
-  std::shared_ptr<UseMark> use_;
+  std::shared_ptr<BindingInUse> use_;
   RunRecord record_;
-  Place place_;
+  TaskSlot slot_;
   Task task_;  // the first to go
 };
 
@@ -107,7 +107,7 @@ class ModelRun {
 class RunLease {
  public:
   RunLease() = default;
-  RunLease(const std::shared_ptr<const Library>& library, std::shared_ptr<const Model> model);
+  RunLease(const std::shared_ptr<const Library>& library, std::shared_ptr<const LoadedModel> model);
   RunLease(RunLease&&) = default;
   RunLease& operator=(RunLease&&) = default;
   ~RunLease() { give_back(); }
@@ -118,7 +118,7 @@ class RunLease {
   ModelRun* operator->() const noexcept { return run_.get(); }
 
  private:
-  friend class Abandoned;
+  friend class Reclaimer;
   static void end_now(std::unique_ptr<ModelRun> run) noexcept;
 
   std::unique_ptr<ModelRun> run_;

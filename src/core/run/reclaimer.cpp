@@ -14,14 +14,14 @@ constexpr std::chrono::seconds kIdleTime{5};
 
 }  // namespace
 
-Abandoned& Abandoned::of_process() {
+Reclaimer& Reclaimer::of_process() {
   // Never destroyed: its threads may wait for the accelerator while the process ends.
-  static Abandoned& abandoned = *std::make_unique<Abandoned>().release();
+  static Reclaimer& abandoned = *std::make_unique<Reclaimer>().release();
   return abandoned;
 }
 
-void Abandoned::take(std::unique_ptr<ModelRun> run) noexcept {
-  if (!mark_.is_own_process()) {
+void Reclaimer::take(std::unique_ptr<ModelRun> run) noexcept {
+  if (!fork_guard_.is_own_process()) {
     RunLease::end_now(std::move(run));  // in a forked child: frees memory only
     return;
   }
@@ -41,18 +41,18 @@ void Abandoned::take(std::unique_ptr<ModelRun> run) noexcept {
   }
 }
 
-std::size_t Abandoned::count() const {
+std::size_t Reclaimer::count() const {
   const std::lock_guard lock(mutex_);
   return unfinished_;
 }
 
-bool Abandoned::wait_for_all(std::chrono::milliseconds patience) {
-  if (!mark_.is_own_process()) return true;
+bool Reclaimer::wait_for_all(std::chrono::milliseconds patience) {
+  if (!fork_guard_.is_own_process()) return true;
   std::unique_lock lock(mutex_);
   return drained_.wait_for(lock, patience, [this] { return unfinished_ == 0; });
 }
 
-void Abandoned::drain() {
+void Reclaimer::drain() {
   std::unique_lock lock(mutex_);
   while (arrived_.wait_for(lock, kIdleTime, [this] { return !waiting_.empty(); })) {
     std::unique_ptr<ModelRun> run = std::move(waiting_.front());

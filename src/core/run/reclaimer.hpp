@@ -14,9 +14,9 @@
 
 namespace hbm {
 
-class Abandoned {
+class Reclaimer {
  public:
-  [[nodiscard]] static Abandoned& of_process();
+  [[nodiscard]] static Reclaimer& of_process();
 
   // Cancels the run and gives back what it holds, on a thread of its own if that takes long.
   void take(std::unique_ptr<ModelRun> run) noexcept;
@@ -28,7 +28,7 @@ class Abandoned {
  private:
   void drain();
 
-  const ProcessMark mark_;
+  const ForkGuard fork_guard_;
   mutable std::mutex mutex_;
   std::condition_variable arrived_;
   std::condition_variable drained_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks requests, submits them together and waits for their outputs.
+// Checks calls, submits them together and waits for their outputs.
 #include "core/run/runtime.hpp"
 
 #include <algorithm>
@@ -12,22 +12,22 @@
 
 namespace hbm {
 
-PlaceRequest place_for(const Request* requests, std::size_t count, int chip_cores) {
-  PlaceRequest place;
-  place.count = count;
-  place.core_count = chip_cores;
-  place.priority = requests[0].sched.priority;
-  place.custom_id = requests[0].sched.customId;
+SlotRequest slot_for(const ModelCall* calls, std::size_t count, int chip_cores) {
+  SlotRequest slot;
+  slot.count = count;
+  slot.core_count = chip_cores;
+  slot.priority = calls[0].sched.priority;
+  slot.custom_id = calls[0].sched.customId;
   for (std::size_t index = 0; index < count; ++index) {
-    const Request& request = requests[index];
-    place.priority = std::max(place.priority, request.sched.priority);
-    place.custom_id = std::min(place.custom_id, request.sched.customId);
+    const ModelCall& call = calls[index];
+    slot.priority = std::max(slot.priority, call.sched.priority);
+    slot.custom_id = std::min(slot.custom_id, call.sched.customId);
     // Models that run together wait together, the most patient one as long as the least.
-    if (request.max_wait && (!place.max_wait || *request.max_wait < *place.max_wait)) {
-      place.max_wait = request.max_wait;
+    if (call.max_wait && (!slot.max_wait || *call.max_wait < *slot.max_wait)) {
+      slot.max_wait = call.max_wait;
     }
   }
-  return place;
+  return slot;
 }
 
 Outcome outcome_of(const Error& error) noexcept {
@@ -43,14 +43,14 @@ Outcome outcome_of(const Error& error) noexcept {
   }
 }
 
-void count_refused(const Request& request, const Error& error) noexcept {
-  if (request.record != nullptr) request.record->statistics->ended(outcome_of(error));
+void count_refused(const ModelCall& call, const Error& error) noexcept {
+  if (call.record != nullptr) call.record->statistics->ended(outcome_of(error));
 }
 
 Runtime::Runtime(std::shared_ptr<const Library> library)
     : library_(std::move(library)),
       pool_(BufferPool::create(library_)),
-      recorder_(std::make_shared<Recorder>(library_->core_count())) {}
+      sinks_(std::make_shared<RunSinks>(library_->core_count())) {}
 
 void Runtime::close() noexcept {
   closed_ = true;
@@ -64,22 +64,22 @@ void Runtime::check_usable() const {
   }
 }
 
-void Runtime::check(const std::vector<Request>& requests) const {
+void Runtime::check(const std::vector<ModelCall>& calls) const {
   check_usable();
-  for (const Request& request : requests) {
-    const ModelInfo& model = request.model->info();
+  for (const ModelCall& call : calls) {
+    const ModelInfo& model = call.model->info();
     try {
-      if (request.inputs.size() != model.inputs.size()) {
+      if (call.inputs.size() != model.inputs.size()) {
         throw Error(ErrorKind::kInput,
                     "model '" + model.name + "': expected " + std::to_string(model.inputs.size()) +
-                        " inputs, got " + std::to_string(request.inputs.size()),
+                        " inputs, got " + std::to_string(call.inputs.size()),
                     {model.name, {}});
       }
       for (std::size_t index = 0; index < model.inputs.size(); ++index) {
-        check_input(model, model.inputs[index], request.inputs[index]);
+        check_input(model, model.inputs[index], call.inputs[index]);
       }
     } catch (const Error& error) {
-      count_refused(request, error);
+      count_refused(call, error);
       throw;
     }
   }
@@ -98,36 +98,37 @@ void counting_errors(Runs& runs, Work&& work) {
   }
 }
 
-// A place for requests that run together; counts those that do not get one.
-Place enter(const Request* requests, std::size_t count, int chip_cores, const Deadline& deadline) {
+// A slot for calls that run together; counts those that do not get one.
+TaskSlot enter(const ModelCall* calls, std::size_t count, int chip_cores,
+               const Deadline& deadline) {
   try {
-    return Admission::of_process().enter(place_for(requests, count, chip_cores), deadline);
+    return Admission::of_process().enter(slot_for(calls, count, chip_cores), deadline);
   } catch (const Error& error) {
-    for (std::size_t index = 0; index < count; ++index) count_refused(requests[index], error);
+    for (std::size_t index = 0; index < count; ++index) count_refused(calls[index], error);
     throw;
   }
 }
 
 }  // namespace
 
-std::vector<RunResult> Runtime::run(const std::vector<Request>& requests,
+std::vector<RunResult> Runtime::run(const std::vector<ModelCall>& calls,
                                     const Deadline& deadline) const {
-  check(requests);
+  check(calls);
   const std::size_t limit = Admission::of_process().limit();
-  std::vector<RunResult> results(requests.size());
-  for (std::size_t begin = 0; begin < requests.size();) {
-    const std::size_t count = std::min(requests.size() - begin, limit);
+  std::vector<RunResult> results(calls.size());
+  for (std::size_t begin = 0; begin < calls.size();) {
+    const std::size_t count = std::min(calls.size() - begin, limit);
     const int64_t called = now_ns();
-    Place places = enter(&requests[begin], count, library_->core_count(), deadline);
+    TaskSlot slots = enter(&calls[begin], count, library_->core_count(), deadline);
     const int64_t granted = now_ns();
     std::vector<RunLease> runs;
     runs.reserve(count);
     counting_errors(runs, [&] {
       for (std::size_t index = begin; index < begin + count; ++index) {
-        RunLease& run = runs.emplace_back(library_, requests[index].model);
-        run->set_inputs(*pool_, requests[index], index == begin ? granted : now_ns());
+        RunLease& run = runs.emplace_back(library_, calls[index].model);
+        run->set_inputs(*pool_, calls[index], index == begin ? granted : now_ns());
         run->queued_before(called);
-        run->submit(places.take_one());
+        run->submit(slots.take_one());
       }
       for (std::size_t index = 0; index < count; ++index) {
         runs[index]->wait(deadline);
@@ -139,30 +140,30 @@ std::vector<RunResult> Runtime::run(const std::vector<Request>& requests,
   return results;
 }
 
-void Runtime::run_in_place(const Request& request, const Deadline& deadline,
+void Runtime::run_in_place(const ModelCall& call, const Deadline& deadline,
                            RunResult& result) const {
   check_usable();
   const int64_t called = now_ns();
   try {
-    request.use->set(deadline, request.model->name());
+    call.use->set(deadline, call.model->name());
   } catch (const Error& error) {
-    count_refused(request, error);
+    count_refused(call, error);
     throw;
   }
-  Place place;
+  TaskSlot slot;
   std::array<RunLease, 1> runs;
   try {
-    place = enter(&request, 1, library_->core_count(), deadline);
-    runs[0] = RunLease(library_, request.model);
+    slot = enter(&call, 1, library_->core_count(), deadline);
+    runs[0] = RunLease(library_, call.model);
   } catch (...) {
-    request.use->clear();
+    call.use->clear();
     throw;
   }
   const int64_t granted = now_ns();
   counting_errors(runs, [&] {
-    runs[0]->set_inputs(*pool_, request, granted);
+    runs[0]->set_inputs(*pool_, call, granted);
     runs[0]->queued_before(called);
-    runs[0]->submit(std::move(place));
+    runs[0]->submit(std::move(slot));
     runs[0]->wait(deadline);
     result.outputs.clear();
     runs[0]->take_outputs(result);

@@ -14,14 +14,14 @@
 #include "core/board/library.hpp"
 #include "core/memory/pool.hpp"
 #include "core/run/input_view.hpp"
-#include "core/run/model.hpp"
+#include "core/run/loaded_model.hpp"
 #include "core/run/model_run.hpp"
 #include "core/telemetry/run_sinks.hpp"
 
 namespace hbm {
 
-// The place that requests need which run together.
-[[nodiscard]] PlaceRequest place_for(const Request* requests, std::size_t count, int chip_cores);
+// The slot that calls need which run together.
+[[nodiscard]] SlotRequest slot_for(const ModelCall* calls, std::size_t count, int chip_cores);
 
 class Runtime {
  public:
@@ -35,31 +35,31 @@ class Runtime {
 
   [[nodiscard]] const std::shared_ptr<const Library>& library() const noexcept { return library_; }
   [[nodiscard]] BufferPool& pool() const noexcept { return *pool_; }
-  [[nodiscard]] const std::shared_ptr<Recorder>& recorder() const noexcept { return recorder_; }
+  [[nodiscard]] const std::shared_ptr<RunSinks>& sinks() const noexcept { return sinks_; }
 
   // Throws Error(kLibrary) in a forked child, Error(kClosed) after close().
   void check_usable() const;
   // The same, and Error(kInput) for inputs that do not fit.
-  void check(const std::vector<Request>& requests) const;
+  void check(const std::vector<ModelCall>& calls) const;
 
-  // Submits every request, then waits for all; results come in the requests' order. Any thread.
+  // Submits every call, then waits for all; results come in the calls' order. Any thread.
   // Throws Error; what is still in flight then is abandoned, and its memory comes back later.
-  [[nodiscard]] std::vector<RunResult> run(const std::vector<Request>& requests,
+  [[nodiscard]] std::vector<RunResult> run(const std::vector<ModelCall>& calls,
                                            const Deadline& deadline) const;
-  // The same for one checked request with given outputs and a mark of their use; allocates nothing
+  // The same for one checked call with given outputs and a mark of their use; allocates nothing
   // from the second call on. Throws Error(kBusy) while another call with that mark runs.
-  void run_in_place(const Request& request, const Deadline& deadline, RunResult& result) const;
+  void run_in_place(const ModelCall& call, const Deadline& deadline, RunResult& result) const;
 
  private:
   std::shared_ptr<const Library> library_;
   std::shared_ptr<BufferPool> pool_;
-  std::shared_ptr<Recorder> recorder_;
+  std::shared_ptr<RunSinks> sinks_;
   std::atomic<bool> closed_{false};
 };
 
 // How an error counts.
 [[nodiscard]] Outcome outcome_of(const Error& error) noexcept;
-// Counts a request that did not become a run.
-void count_refused(const Request& request, const Error& error) noexcept;
+// Counts a call that did not become a run.
+void count_refused(const ModelCall& call, const Error& error) noexcept;
 
 }  // namespace hbm

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Grants places for tasks by priority and age.
+// Grants slots for tasks by priority and age.
 #include "core/scheduling/admission.hpp"
 
 #include <algorithm>
@@ -21,7 +21,7 @@ std::size_t task_limit() {
   return value > 0 ? static_cast<std::size_t>(value) : kDefaultTaskLimit;
 }
 
-// A thread that waits for its place.
+// A thread that waits for its slot.
 class WaitingThread final : public Admission::Waiter {
  public:
   using Waiter::Waiter;
@@ -37,14 +37,14 @@ std::size_t row_of(int32_t priority) noexcept {
 
 }  // namespace
 
-void Place::leave() noexcept {
+void TaskSlot::leave() noexcept {
   if (Admission* const admission = std::exchange(admission_, nullptr)) {
     admission->give_back(count_, priority_);
   }
 }
 
-Place Place::take_one() noexcept {
-  Place one;
+TaskSlot TaskSlot::take_one() noexcept {
+  TaskSlot one;
   one.admission_ = admission_;
   one.count_ = 1;
   one.priority_ = priority_;
@@ -53,7 +53,7 @@ Place Place::take_one() noexcept {
   return one;
 }
 
-void Place::apply_to(hbUCPSchedParam& sched) const noexcept {
+void TaskSlot::apply_to(hbUCPSchedParam& sched) const noexcept {
   if (!first_priority_) return;
   sched.priority = std::max(sched.priority, *first_priority_);
   sched.customId = std::numeric_limits<int64_t>::min();
@@ -65,24 +65,24 @@ Admission& Admission::of_process() {
   return admission;
 }
 
-Place Admission::enter(const PlaceRequest& request, const Deadline& deadline) {
+TaskSlot Admission::enter(const SlotRequest& request, const Deadline& deadline) {
   std::unique_lock lock(mutex_);
   if (waiters_.empty() && fits(request, false)) return hand_out(request, false);
   WaitingThread waiter(request);
   lock.unlock();
-  if (enter(waiter)) return take_place(waiter);
+  if (enter(waiter)) return take_slot(waiter);
   try {
     while (true) {
       lock.lock();
       const auto now = Deadline::Clock::now();
       auto end = now + deadline.slice();
-      // Once it has aged, the next place that is given back is its own.
+      // Once it has aged, the next slot that is given back is its own.
       if (waiter.first_at_ && *waiter.first_at_ > now) end = std::min(end, *waiter.first_at_);
       if (!waiter.granted_) waiter.wake.wait_until(lock, end);
       if (!waiter.granted_ && waiter.first_at_) grant_waiting();
       const bool granted = waiter.granted_;
       lock.unlock();
-      if (granted) return take_place(waiter);
+      if (granted) return take_slot(waiter);
       if (deadline.passed()) {
         throw Error(ErrorKind::kTimeout,
                     "the deadline passed before the accelerator had a place for the task: all " +
@@ -102,7 +102,7 @@ bool Admission::enter(Waiter& waiter) {
   waiter.arrival_ = next_arrival_++;
   if (waiters_.empty() && fits(waiter.request_, false)) {
     waiter.granted_ = true;
-    waiter.place_ = hand_out(waiter.request_, false);
+    waiter.slot_ = hand_out(waiter.request_, false);
     return true;
   }
   waiters_.insert(&waiter);
@@ -115,16 +115,16 @@ bool Admission::enter(Waiter& waiter) {
   return false;
 }
 
-Place Admission::take_place(Waiter& waiter) {
+TaskSlot Admission::take_slot(Waiter& waiter) {
   const std::lock_guard lock(mutex_);
-  return std::move(waiter.place_);
+  return std::move(waiter.slot_);
 }
 
 void Admission::withdraw(Waiter& waiter) noexcept {
-  Place place;
+  TaskSlot slot;
   const std::lock_guard lock(mutex_);
   if (waiters_.erase(&waiter) > 0 && waiter.first_at_) --aged_waiters_;
-  place = std::move(waiter.place_);
+  slot = std::move(waiter.slot_);
 }
 
 std::optional<Deadline::Clock::time_point> Admission::review() noexcept {
@@ -151,26 +151,26 @@ std::size_t Admission::waiting() const {
   return waiters_.size();
 }
 
-bool Admission::fits(const PlaceRequest& request, bool first) const noexcept {
+bool Admission::fits(const SlotRequest& request, bool first) const noexcept {
   if (used_ + request.count > limit_) return false;
   return first || !request.max_wait || used_ < static_cast<std::size_t>(request.core_count);
 }
 
-Place Admission::hand_out(const PlaceRequest& request, bool first) noexcept {
-  Place place;
-  place.admission_ = this;
-  place.count_ = request.count;
-  place.priority_ = request.priority;
+TaskSlot Admission::hand_out(const SlotRequest& request, bool first) noexcept {
+  TaskSlot slot;
+  slot.admission_ = this;
+  slot.count_ = request.count;
+  slot.priority_ = request.priority;
   if (first) {
     for (std::size_t priority = used_by_priority_.size(); priority-- > 0;) {
       if (used_by_priority_[priority] == 0) continue;
-      place.first_priority_ = static_cast<int32_t>(priority);
+      slot.first_priority_ = static_cast<int32_t>(priority);
       break;
     }
   }
   used_ += request.count;
   used_by_priority_[row_of(request.priority)] += request.count;
-  return place;
+  return slot;
 }
 
 bool Admission::is_due(const Waiter& waiter) const {
@@ -180,7 +180,7 @@ bool Admission::is_due(const Waiter& waiter) const {
 void Admission::grant(Waiter& waiter, bool first) noexcept {
   waiters_.erase(&waiter);
   if (waiter.first_at_) --aged_waiters_;
-  waiter.place_ = hand_out(waiter.request_, first);
+  waiter.slot_ = hand_out(waiter.request_, first);
   waiter.granted_ = true;
   waiter.granted();
 }

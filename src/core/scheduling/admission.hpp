@@ -18,8 +18,8 @@
 
 namespace hbm {
 
-// What is asked for: places for tasks that are submitted together.
-struct PlaceRequest {
+// What is asked for: slots for tasks that are submitted together.
+struct SlotRequest {
   std::size_t count = 1;  // at most the limit
   int32_t priority = 0;
   int64_t custom_id = 0;
@@ -30,23 +30,23 @@ struct PlaceRequest {
 
 class Admission;
 
-// A place for live tasks, given back at the end of a scope.
-class Place {
+// A slot for live tasks, given back at the end of a scope.
+class TaskSlot {
  public:
-  Place() = default;
-  Place(Place&& other) noexcept { *this = std::move(other); }
-  Place& operator=(Place&& other) noexcept {
+  TaskSlot() = default;
+  TaskSlot(TaskSlot&& other) noexcept { *this = std::move(other); }
+  TaskSlot& operator=(TaskSlot&& other) noexcept {
     std::swap(admission_, other.admission_);
     std::swap(count_, other.count_);
     std::swap(priority_, other.priority_);
     std::swap(first_priority_, other.first_priority_);
     return *this;
   }
-  ~Place() { leave(); }
+  ~TaskSlot() { leave(); }
 
   void leave() noexcept;
-  // One of several places, to be given back on its own.
-  [[nodiscard]] Place take_one() noexcept;
+  // One of several slots, to be given back on its own.
+  [[nodiscard]] TaskSlot take_one() noexcept;
   // Puts an aged task before all others that are with the accelerator.
   void apply_to(hbUCPSchedParam& sched) const noexcept;
   explicit operator bool() const noexcept { return admission_ != nullptr; }
@@ -60,7 +60,7 @@ class Place {
   std::optional<int32_t> first_priority_;  // of an aged task
 };
 
-// Places of this process. Waiting requests get theirs by priority, then custom id, then arrival.
+// Slots of this process. Waiting requests get theirs by priority, then custom id, then arrival.
 class Admission {
  public:
   explicit Admission(std::size_t limit) : limit_(limit) {}
@@ -70,39 +70,39 @@ class Admission {
 
   class Waiter {
    public:
-    explicit Waiter(const PlaceRequest& request) : request_(request) {}
+    explicit Waiter(const SlotRequest& request) : request_(request) {}
     Waiter(const Waiter&) = delete;
     Waiter& operator=(const Waiter&) = delete;
     virtual ~Waiter() = default;
-    // Called with a lock held once place() can be taken: wakes whoever waits, and nothing else.
+    // Called with a lock held once slot() can be taken: wakes whoever waits, and nothing else.
     virtual void granted() noexcept = 0;
 
    private:
     friend class Admission;
-    const PlaceRequest request_;
+    const SlotRequest request_;
     uint64_t arrival_ = 0;
     std::optional<Deadline::Clock::time_point> first_at_;
     bool granted_ = false;
-    Place place_;
+    TaskSlot slot_;
   };
 
   [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
   // Waits in the calling thread; throws Error(kTimeout) at the deadline.
-  [[nodiscard]] Place enter(const PlaceRequest& request, const Deadline& deadline);
+  [[nodiscard]] TaskSlot enter(const SlotRequest& request, const Deadline& deadline);
   // Queues the waiter unless it is granted at once, in which case granted() is not called.
   [[nodiscard]] bool enter(Waiter& waiter);
-  // The place of a waiter that was granted; an empty one for a waiter that is no longer queued.
-  [[nodiscard]] Place take_place(Waiter& waiter);
-  // Takes the waiter out of the queue; gives back its place if it has one.
+  // The slot of a waiter that was granted; an empty one for a waiter that is no longer queued.
+  [[nodiscard]] TaskSlot take_slot(Waiter& waiter);
+  // Takes the waiter out of the queue; gives back its slot if it has one.
   void withdraw(Waiter& waiter) noexcept;
   // Grants what has aged, and tells when to call this again. Requests that have aged but find no
-  // place get the next one that is given back.
+  // slot get the next one that is given back.
   std::optional<Deadline::Clock::time_point> review() noexcept;
   [[nodiscard]] std::size_t used() const;
   [[nodiscard]] std::size_t waiting() const;
 
  private:
-  friend class Place;
+  friend class TaskSlot;
 
   struct Before {
     bool operator()(const Waiter* a, const Waiter* b) const noexcept {
@@ -111,8 +111,8 @@ class Admission {
     }
   };
 
-  [[nodiscard]] bool fits(const PlaceRequest& request, bool first) const noexcept;
-  [[nodiscard]] Place hand_out(const PlaceRequest& request, bool first) noexcept;
+  [[nodiscard]] bool fits(const SlotRequest& request, bool first) const noexcept;
+  [[nodiscard]] TaskSlot hand_out(const SlotRequest& request, bool first) noexcept;
   [[nodiscard]] bool is_due(const Waiter& waiter) const;
   void grant(Waiter& waiter, bool first) noexcept;
   void grant_waiting() noexcept;

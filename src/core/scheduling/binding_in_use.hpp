@@ -11,7 +11,7 @@
 
 namespace hbm {
 
-class UseMark {
+class BindingInUse {
  public:
   // Throws Error(kBusy) while another call runs; waits for the end of an abandoned run, and throws
   // Error(kTimeout) at the deadline.

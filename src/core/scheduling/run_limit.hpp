@@ -13,9 +13,9 @@
 
 namespace hbm {
 
-class InFlight {
+class RunLimit {
  public:
-  explicit InFlight(std::size_t limit) : limit_(limit) {}
+  explicit RunLimit(std::size_t limit) : limit_(limit) {}
 
   // Throws Error(kBusy) at once if `wait` is false, Error(kTimeout) at the deadline otherwise,
   // and Error(kClosed) once it is closed. Results that nobody has taken over yet count on their

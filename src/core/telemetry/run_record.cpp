@@ -24,47 +24,47 @@ void RunRecord::begin(std::shared_ptr<const ModelRecord> record, int64_t now) no
 }
 
 void RunRecord::copied_in(int64_t now, uint64_t copies, uint64_t bytes) noexcept {
-  spans_.begin(Stage::kCopyIn, last_);
-  spans_.end(Stage::kCopyIn, now);
+  spans_.begin(RunStage::kCopyIn, last_);
+  spans_.end(RunStage::kCopyIn, now);
   last_ = now;
   if (record_ != nullptr && copies > 0) record_->statistics->copied_in(copies, bytes);
 }
 
 void RunRecord::queued_before(int64_t begin) noexcept {
-  spans_.begin(Stage::kQueue, begin);
-  spans_.end(Stage::kQueue, spans_.spans[static_cast<std::size_t>(Stage::kCopyIn)].begin);
+  spans_.begin(RunStage::kQueue, begin);
+  spans_.end(RunStage::kQueue, spans_.spans[static_cast<std::size_t>(RunStage::kCopyIn)].begin);
 }
 
 void RunRecord::queued_after(int64_t now) noexcept {
-  spans_.begin(Stage::kQueue, last_);
-  spans_.end(Stage::kQueue, now);
+  spans_.begin(RunStage::kQueue, last_);
+  spans_.end(RunStage::kQueue, now);
   last_ = now;
 }
 
 void RunRecord::submitted(const hbUCPSchedParam& sched, int occupied_cores) noexcept {
-  spans_.begin(Stage::kExecute, last_);
+  spans_.begin(RunStage::kExecute, last_);
   sched_ = sched;
   occupied_cores_ = occupied_cores;
   with_accelerator_ = true;
   if (record_ == nullptr) return;
-  RuntimeStatistics& statistics = record_->recorder->statistics;
+  RuntimeStatistics& statistics = record_->sinks->statistics;
   statistics.gauges().in_flight.fetch_add(1, std::memory_order_relaxed);
   statistics.core_use().started(core_mask_of(sched), last_, occupied_cores);
 }
 
 void RunRecord::done(int64_t now) noexcept {
   if (!std::exchange(with_accelerator_, false)) return;
-  if (!settled_) spans_.end(Stage::kExecute, now);
+  if (!settled_) spans_.end(RunStage::kExecute, now);
   last_ = now;
   if (record_ == nullptr) return;
-  RuntimeStatistics& statistics = record_->recorder->statistics;
+  RuntimeStatistics& statistics = record_->sinks->statistics;
   statistics.core_use().ended(core_mask_of(sched_), now, occupied_cores_);
   statistics.gauges().in_flight.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void RunRecord::finished(int64_t now) noexcept {
-  spans_.begin(Stage::kCopyOut, last_);
-  spans_.end(Stage::kCopyOut, now);
+  spans_.begin(RunStage::kCopyOut, last_);
+  spans_.end(RunStage::kCopyOut, now);
   if (record_ == nullptr) return;
   record_->statistics->finished(spans_.times());
   settle(Outcome::kOk);
@@ -72,7 +72,7 @@ void RunRecord::finished(int64_t now) noexcept {
 
 void RunRecord::ended(Outcome outcome) noexcept {
   if (record_ == nullptr || settled_) return;
-  if (with_accelerator_) spans_.end(Stage::kExecute, now_ns());
+  if (with_accelerator_) spans_.end(RunStage::kExecute, now_ns());
   record_->statistics->ended(outcome);
   settle(outcome);
 }
@@ -85,7 +85,7 @@ void RunRecord::release() noexcept {
 
 void RunRecord::settle(Outcome outcome) noexcept {
   settled_ = true;
-  Trace& trace = record_->recorder->trace;
+  RunTrace& trace = record_->sinks->trace;
   if (!trace.on()) return;
   TracedRun run;
   run.model = record_->trace_id;

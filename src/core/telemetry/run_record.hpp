@@ -16,7 +16,7 @@ class RunRecord {
   // where the one before it ended, because reading the clock is what costs most here.
   void begin(std::shared_ptr<const ModelRecord> record, int64_t now) noexcept;
   void copied_in(int64_t now, uint64_t copies, uint64_t bytes) noexcept;
-  // Before the copies of a run that waits for its place first, with its beginning.
+  // Before the copies of a run that waits for its slot first, with its beginning.
   void queued_before(int64_t begin) noexcept;
   // After them, of a run that waits with its inputs copied.
   void queued_after(int64_t now) noexcept;

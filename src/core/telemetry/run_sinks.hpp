@@ -6,27 +6,27 @@
 #include <memory>
 #include <string>
 
+#include "core/telemetry/run_trace.hpp"
 #include "core/telemetry/statistics.hpp"
-#include "core/telemetry/trace.hpp"
 
 namespace hbm {
 
 // Outlives its runtime when runs do.
-struct Recorder {
-  explicit Recorder(int core_count) : statistics(core_count) {}
+struct RunSinks {
+  explicit RunSinks(int core_count) : statistics(core_count) {}
 
   RuntimeStatistics statistics;
-  Trace trace;
+  RunTrace trace;
 };
 
 // One model's part of it, found once when the model is loaded.
 struct ModelRecord {
-  ModelRecord(std::shared_ptr<Recorder> of_runtime, const std::string& model)
-      : recorder(std::move(of_runtime)),
-        statistics(recorder->statistics.model(model)),
-        trace_id(recorder->trace.model_id(model)) {}
+  ModelRecord(std::shared_ptr<RunSinks> of_runtime, const std::string& model)
+      : sinks(std::move(of_runtime)),
+        statistics(sinks->statistics.model(model)),
+        trace_id(sinks->trace.model_id(model)) {}
 
-  std::shared_ptr<Recorder> recorder;
+  std::shared_ptr<RunSinks> sinks;
   std::shared_ptr<ModelStatistics> statistics;
   uint32_t trace_id;
 };

@@ -12,8 +12,8 @@ namespace hbm {
 // kQueue: from the call until the accelerator can take the task. kExecute: from the submission
 // until the task is done; the accelerator's own queue is in it, because the ABI does not tell
 // when a task began.
-enum class Stage : uint8_t { kQueue, kCopyIn, kExecute, kCopyOut };
-inline constexpr std::size_t kStages = 4;
+enum class RunStage : uint8_t { kQueue, kCopyIn, kExecute, kCopyOut };
+inline constexpr std::size_t kRunStages = 4;
 
 enum class Outcome : uint8_t {
   kOk,
@@ -47,20 +47,22 @@ struct StageSpans {
     int64_t begin = 0;
     int64_t end = 0;
   };
-  std::array<Span, kStages> spans{};
+  std::array<Span, kRunStages> spans{};
 
   // One stage's end is often the next one's begin: both may be given the same reading.
-  void begin(Stage stage, int64_t now) noexcept { span(stage).begin = now; }
-  void end(Stage stage, int64_t now) noexcept { span(stage).end = now; }
+  void begin(RunStage stage, int64_t now) noexcept { span(stage).begin = now; }
+  void end(RunStage stage, int64_t now) noexcept { span(stage).end = now; }
 
   [[nodiscard]] StageTimes times() const noexcept {
-    return {length(Stage::kQueue), length(Stage::kCopyIn), length(Stage::kExecute),
-            length(Stage::kCopyOut)};
+    return {length(RunStage::kQueue), length(RunStage::kCopyIn), length(RunStage::kExecute),
+            length(RunStage::kCopyOut)};
   }
 
  private:
-  [[nodiscard]] Span& span(Stage stage) noexcept { return spans[static_cast<std::size_t>(stage)]; }
-  [[nodiscard]] int64_t length(Stage stage) const noexcept {
+  [[nodiscard]] Span& span(RunStage stage) noexcept {
+    return spans[static_cast<std::size_t>(stage)];
+  }
+  [[nodiscard]] int64_t length(RunStage stage) const noexcept {
     const Span& span = spans[static_cast<std::size_t>(stage)];
     return span.end > span.begin ? span.end - span.begin : 0;  // 0 when it did not end
   }

@@ -30,7 +30,7 @@ void ModelStatistics::finished(const StageTimes& times) noexcept {
   stages_[1].add(times.copy_in_ns);
   stages_[2].add(times.execute_ns);
   stages_[3].add(times.copy_out_ns);
-  stages_[kStages].add(times.total());
+  stages_[kRunStages].add(times.total());
 }
 
 void ModelStatistics::copied_in(uint64_t copies, uint64_t bytes) noexcept {
@@ -63,7 +63,7 @@ void ModelStatistics::reset() noexcept {
 
 std::shared_ptr<ModelStatistics> RuntimeStatistics::model(const std::string& name) {
   const std::lock_guard lock(mutex_);
-  for (const Model& model : models_) {
+  for (const LoadedModel& model : models_) {
     if (model.first == name) return model.second;
   }
   return models_.emplace_back(name, std::make_shared<ModelStatistics>()).second;
@@ -72,7 +72,7 @@ std::shared_ptr<ModelStatistics> RuntimeStatistics::model(const std::string& nam
 void RuntimeStatistics::forget(const std::string& name) {
   const std::lock_guard lock(mutex_);
   models_.erase(std::remove_if(models_.begin(), models_.end(),
-                               [&](const Model& model) { return model.first == name; }),
+                               [&](const LoadedModel& model) { return model.first == name; }),
                 models_.end());
 }
 
@@ -93,7 +93,7 @@ RuntimeSnapshot RuntimeStatistics::snapshot(const DeviceMemory& memory) const {
 
 void RuntimeStatistics::reset() {
   const std::lock_guard lock(mutex_);
-  for (const Model& model : models_) model.second->reset();
+  for (const LoadedModel& model : models_) model.second->reset();
   core_use_.reset(now_ns());
 }
 

@@ -27,7 +27,8 @@ struct ModelSnapshot {
   std::array<uint64_t, kOutcomes> outcomes{};
   CopyCount copied_in;
   CopyCount copied_out;
-  std::array<Histogram::Summary, kStages + 1> stages{};  // in the order of Stage, then the total
+  std::array<Histogram::Summary, kRunStages + 1>
+      stages{};  // in the order of RunStage, then the total
 };
 
 // Counts the runs of one model: any thread, lock-free, in fixed memory (49 KB).
@@ -58,7 +59,7 @@ class ModelStatistics {
   std::array<std::atomic<uint64_t>, kOutcomes> outcomes_{};
   Copies copied_in_;
   Copies copied_out_;
-  std::array<Histogram, kStages + 1> stages_;
+  std::array<Histogram, kRunStages + 1> stages_;
 };
 
 // What is under way now; whoever changes it adds and subtracts.
@@ -99,10 +100,10 @@ class RuntimeStatistics {
   void reset();
 
  private:
-  using Model = std::pair<std::string, std::shared_ptr<ModelStatistics>>;
+  using LoadedModel = std::pair<std::string, std::shared_ptr<ModelStatistics>>;
 
   mutable std::mutex mutex_;  // of the list, not of the counters
-  std::vector<Model> models_;
+  std::vector<LoadedModel> models_;
   CoreUse core_use_;
   Gauges gauges_;
 };

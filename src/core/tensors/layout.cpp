@@ -28,7 +28,7 @@ int64_t round_up(int64_t value, int64_t unit, const TensorInfo& info) {
 }
 
 Layout reported_layout(const TensorInfo& info) {
-  return {storage_shape(info.shape, info.data_type), info.strides, element_size(info.data_type),
+  return {storage_shape(info.shape, info.data_type), info.strides, storage_unit(info.data_type),
           info.aligned_byte_size};
 }
 
@@ -67,17 +67,9 @@ bool is_dynamic_input(const TensorInfo& info) {
   return info.aligned_byte_size < 0 || has_unknown(info.shape, info.strides);
 }
 
-Extents storage_shape(const Extents& shape, int32_t data_type) {
-  Extents units = shape;
-  if (data_type_row(data_type).bits == 4 && !units.empty() && units.back() > 0) {
-    units.back() = (units.back() + 1) / 2;
-  }
-  return units;
-}
-
 Layout input_layout(const TensorInfo& info, const Extents& shape) {
   Layout layout;
-  layout.element_size = element_size(info.data_type);
+  layout.element_size = storage_unit(info.data_type);
   layout.shape = storage_shape(shape, info.data_type);
   layout.strides = info.strides;
   bool dynamic = info.aligned_byte_size < 0;

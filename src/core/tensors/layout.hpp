@@ -5,15 +5,13 @@
 #include <cstdint>
 #include <string>
 
+#include "abi/data_types.hpp"
 #include "core/tensors/tensor.hpp"
 
 namespace hbm {
 
 // Row pitch of dynamic inputs in bytes: 64 is right on S600 and also valid on S100 and S100P (32).
 inline constexpr int64_t kPitchAlignment = 64;
-
-// The shape in storage units: as given, but two 4-bit elements of the last dimension make a byte.
-[[nodiscard]] Extents storage_shape(const Extents& shape, int32_t data_type);
 
 // Whether a shape or a stride is -1: known with the inputs, or when the run is done.
 [[nodiscard]] bool has_unknown(const Extents& shape, const Extents& strides);

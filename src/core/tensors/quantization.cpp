@@ -41,8 +41,6 @@ struct Scales {
   bool narrow = true;  // see RowTable
 };
 
-bool is_packed(int32_t data_type) { return data_type_row(data_type).bits == 4; }
-
 [[noreturn]] void refuse(const std::string& message) { throw Error(ErrorKind::kInput, message); }
 
 // The axis of per-axis scales; -1 for one scale.

@@ -8,11 +8,11 @@
 #include <system_error>
 #include <vector>
 
-#include "hb_dnn.h"
+#include "abi/hb_dnn.h"
+#include "abi/status_table.hpp"
 #include "simulator/abi/entry.hpp"
-#include "simulator/abi/status_text.hpp"
 #include "simulator/device/device_interface.hpp"
-#include "simulator/engine/inference.hpp"
+#include "simulator/models/inference.hpp"
 #include "simulator/models/model.hpp"
 
 namespace hbm::simulator {
@@ -46,7 +46,7 @@ int32_t add_file(Packed& packed, const std::byte* bytes, std::size_t size) {
           spec.name.c_str());
       continue;
     }
-    packed.models.push_back(std::make_shared<Model>(spec, bytes));
+    packed.models.push_back(std::make_shared<SimulatedModel>(spec, bytes));
   }
   return HB_UCP_SUCCESS;
 }
@@ -78,7 +78,7 @@ int32_t initialize(hbDNNPackedHandle_t* out, int32_t count, Load&& load) {
       return HB_UCP_MODEL_INVALID;
     }
   }
-  *out = ModelTable::instance().add(std::move(packed));
+  *out = HandleTable::instance().add(std::move(packed));
   return HB_UCP_SUCCESS;
 }
 
@@ -102,7 +102,7 @@ int32_t load_path(Packed& packed, const char* path) {
 template <typename Function>
 int32_t with_model(const char* name, hbDNNHandle_t handle, Function&& function) {
   return entry(name, [&]() -> int32_t {
-    const auto model = ModelTable::instance().model(handle);
+    const auto model = HandleTable::instance().model(handle);
     return model != nullptr ? function(*model) : HB_UCP_INVALID_ARGUMENT;
   });
 }
@@ -110,8 +110,9 @@ int32_t with_model(const char* name, hbDNNHandle_t handle, Function&& function) 
 // As with_model, for one input or output of it.
 template <typename Function>
 int32_t with_tensor(const char* name, hbDNNHandle_t handle,
-                    std::vector<BorderTensor> Model::*border, int32_t index, Function&& function) {
-  return with_model(name, handle, [&](Model& model) -> int32_t {
+                    std::vector<BorderTensor> SimulatedModel::*border, int32_t index,
+                    Function&& function) {
+  return with_model(name, handle, [&](SimulatedModel& model) -> int32_t {
     const auto& tensors = model.*border;
     if (index < 0 || static_cast<std::size_t>(index) >= tensors.size()) {
       return HB_UCP_INVALID_ARGUMENT;
@@ -121,8 +122,8 @@ int32_t with_tensor(const char* name, hbDNNHandle_t handle,
 }
 
 int32_t get_count(const char* name, int32_t* count, hbDNNHandle_t handle,
-                  std::vector<BorderTensor> Model::*border) {
-  return with_model(name, handle, [&](Model& model) -> int32_t {
+                  std::vector<BorderTensor> SimulatedModel::*border) {
+  return with_model(name, handle, [&](SimulatedModel& model) -> int32_t {
     if (count == nullptr) return HB_UCP_INVALID_ARGUMENT;
     *count = static_cast<int32_t>((model.*border).size());
     return HB_UCP_SUCCESS;
@@ -130,7 +131,7 @@ int32_t get_count(const char* name, int32_t* count, hbDNNHandle_t handle,
 }
 
 int32_t get_name(const char* function, const char** name, hbDNNHandle_t handle,
-                 std::vector<BorderTensor> Model::*border, int32_t index) {
+                 std::vector<BorderTensor> SimulatedModel::*border, int32_t index) {
   return with_tensor(function, handle, border, index, [&](const BorderTensor& tensor) -> int32_t {
     if (name == nullptr) return HB_UCP_INVALID_ARGUMENT;
     *name = tensor.spec.name.c_str();
@@ -139,7 +140,7 @@ int32_t get_name(const char* function, const char** name, hbDNNHandle_t handle,
 }
 
 int32_t get_properties(const char* name, hbDNNTensorProperties* properties, hbDNNHandle_t handle,
-                       std::vector<BorderTensor> Model::*border, int32_t index) {
+                       std::vector<BorderTensor> SimulatedModel::*border, int32_t index) {
   return with_tensor(name, handle, border, index, [&](const BorderTensor& tensor) -> int32_t {
     if (properties == nullptr) return HB_UCP_INVALID_ARGUMENT;
     *properties = tensor.properties;
@@ -164,7 +165,7 @@ extern "C" {
 
 const char* hbDNNGetVersion() { return kDnnVersion; }
 
-const char* hbDNNGetErrorDesc(int32_t status) { return status_text(status); }
+const char* hbDNNGetErrorDesc(int32_t status) { return hbm::abi::status_text(status); }
 
 int32_t hbDNNInitializeFromFiles(hbDNNPackedHandle_t* packed, const char** files, int32_t count) {
   return entry("hbDNNInitializeFromFiles", [&]() -> int32_t {
@@ -191,12 +192,12 @@ int32_t hbDNNInitializeFromDDR(hbDNNPackedHandle_t* packed, const void** data, i
 }
 
 int32_t hbDNNRelease(hbDNNPackedHandle_t packed) {
-  return entry("hbDNNRelease", [&] { return ModelTable::instance().remove(packed); });
+  return entry("hbDNNRelease", [&] { return HandleTable::instance().remove(packed); });
 }
 
 int32_t hbDNNGetModelNameList(const char*** names, int32_t* count, hbDNNPackedHandle_t packed) {
   return entry("hbDNNGetModelNameList", [&]() -> int32_t {
-    const auto found = ModelTable::instance().packed(packed);
+    const auto found = HandleTable::instance().packed(packed);
     if (found == nullptr || names == nullptr || count == nullptr) return HB_UCP_INVALID_ARGUMENT;
     *names = found->model_names.data();
     *count = static_cast<int32_t>(found->model_names.size());
@@ -206,7 +207,7 @@ int32_t hbDNNGetModelNameList(const char*** names, int32_t* count, hbDNNPackedHa
 
 int32_t hbDNNGetModelHandle(hbDNNHandle_t* model, hbDNNPackedHandle_t packed, const char* name) {
   return entry("hbDNNGetModelHandle", [&]() -> int32_t {
-    const auto found = ModelTable::instance().packed(packed);
+    const auto found = HandleTable::instance().packed(packed);
     if (found == nullptr || model == nullptr || name == nullptr) return HB_UCP_INVALID_ARGUMENT;
     for (std::size_t index = 0; index < found->models.size(); ++index) {
       if (found->models[index]->name == name) {
@@ -219,7 +220,7 @@ int32_t hbDNNGetModelHandle(hbDNNHandle_t* model, hbDNNPackedHandle_t packed, co
 }
 
 int32_t hbDNNGetModelDesc(const char** text, uint32_t* size, int32_t* type, hbDNNHandle_t model) {
-  return with_model("hbDNNGetModelDesc", model, [&](const Model& found) {
+  return with_model("hbDNNGetModelDesc", model, [&](const SimulatedModel& found) {
     return give_text(found.description, text, size, type);
   });
 }
@@ -227,7 +228,7 @@ int32_t hbDNNGetModelDesc(const char** text, uint32_t* size, int32_t* type, hbDN
 int32_t hbDNNGetHBMDesc(const char** text, uint32_t* size, int32_t* type,
                         hbDNNPackedHandle_t packed, int32_t file_index) {
   return entry("hbDNNGetHBMDesc", [&]() -> int32_t {
-    const auto found = ModelTable::instance().packed(packed);
+    const auto found = HandleTable::instance().packed(packed);
     if (found == nullptr || file_index < 0 ||
         static_cast<std::size_t>(file_index) >= found->file_descriptions.size()) {
       return HB_UCP_INVALID_ARGUMENT;
@@ -238,43 +239,45 @@ int32_t hbDNNGetHBMDesc(const char** text, uint32_t* size, int32_t* type,
 }
 
 int32_t hbDNNGetCompileBpuCoreNum(int32_t* count, hbDNNHandle_t model) {
-  return with_model("hbDNNGetCompileBpuCoreNum", model, [&](const Model& found) -> int32_t {
-    if (count == nullptr) return HB_UCP_INVALID_ARGUMENT;
-    *count = static_cast<int32_t>(found.core_count);
-    return HB_UCP_SUCCESS;
-  });
+  return with_model("hbDNNGetCompileBpuCoreNum", model,
+                    [&](const SimulatedModel& found) -> int32_t {
+                      if (count == nullptr) return HB_UCP_INVALID_ARGUMENT;
+                      *count = static_cast<int32_t>(found.core_count);
+                      return HB_UCP_SUCCESS;
+                    });
 }
 
 int32_t hbDNNGetInputCount(int32_t* count, hbDNNHandle_t model) {
-  return get_count("hbDNNGetInputCount", count, model, &Model::inputs);
+  return get_count("hbDNNGetInputCount", count, model, &SimulatedModel::inputs);
 }
 
 int32_t hbDNNGetOutputCount(int32_t* count, hbDNNHandle_t model) {
-  return get_count("hbDNNGetOutputCount", count, model, &Model::outputs);
+  return get_count("hbDNNGetOutputCount", count, model, &SimulatedModel::outputs);
 }
 
 int32_t hbDNNGetInputName(const char** name, hbDNNHandle_t model, int32_t index) {
-  return get_name("hbDNNGetInputName", name, model, &Model::inputs, index);
+  return get_name("hbDNNGetInputName", name, model, &SimulatedModel::inputs, index);
 }
 
 int32_t hbDNNGetOutputName(const char** name, hbDNNHandle_t model, int32_t index) {
-  return get_name("hbDNNGetOutputName", name, model, &Model::outputs, index);
+  return get_name("hbDNNGetOutputName", name, model, &SimulatedModel::outputs, index);
 }
 
 int32_t hbDNNGetInputTensorProperties(hbDNNTensorProperties* properties, hbDNNHandle_t model,
                                       int32_t index) {
-  return get_properties("hbDNNGetInputTensorProperties", properties, model, &Model::inputs, index);
+  return get_properties("hbDNNGetInputTensorProperties", properties, model, &SimulatedModel::inputs,
+                        index);
 }
 
 int32_t hbDNNGetOutputTensorProperties(hbDNNTensorProperties* properties, hbDNNHandle_t model,
                                        int32_t index) {
-  return get_properties("hbDNNGetOutputTensorProperties", properties, model, &Model::outputs,
-                        index);
+  return get_properties("hbDNNGetOutputTensorProperties", properties, model,
+                        &SimulatedModel::outputs, index);
 }
 
 int32_t hbDNNGetInputDesc(const char** text, uint32_t* size, int32_t* type, hbDNNHandle_t model,
                           int32_t index) {
-  return with_tensor("hbDNNGetInputDesc", model, &Model::inputs, index,
+  return with_tensor("hbDNNGetInputDesc", model, &SimulatedModel::inputs, index,
                      [&](const BorderTensor& tensor) {
                        return give_text(tensor.spec.description, text, size, type);
                      });
@@ -282,7 +285,7 @@ int32_t hbDNNGetInputDesc(const char** text, uint32_t* size, int32_t* type, hbDN
 
 int32_t hbDNNGetOutputDesc(const char** text, uint32_t* size, int32_t* type, hbDNNHandle_t model,
                            int32_t index) {
-  return with_tensor("hbDNNGetOutputDesc", model, &Model::outputs, index,
+  return with_tensor("hbDNNGetOutputDesc", model, &SimulatedModel::outputs, index,
                      [&](const BorderTensor& tensor) {
                        return give_text(tensor.spec.description, text, size, type);
                      });

@@ -5,7 +5,7 @@
 #include <exception>
 #include <new>
 
-#include "hb_ucp_status.h"
+#include "abi/hb_ucp_status.h"
 #include "simulator/watching/faults.hpp"
 #include "simulator/watching/log.hpp"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The entry points of libhbucp.so: check, call inside, return a status.
-#include "hb_ucp.h"
+#include "abi/hb_ucp.h"
+#include "abi/status_table.hpp"
 #include "simulator/abi/entry.hpp"
-#include "simulator/abi/status_text.hpp"
 #include "simulator/device/device.hpp"
 #include "simulator/watching/faults.hpp"
 #include "simulator/watching/log.hpp"
@@ -52,7 +52,7 @@ const char* hbUCPGetVersion() { return hbm::simulator::kUcpVersion; }
 
 const char* hbUCPGetSocName() { return SimulatedDevice::instance().profile().chip.soc_name; }
 
-const char* hbUCPGetErrorDesc(int32_t status) { return hbm::simulator::status_text(status); }
+const char* hbUCPGetErrorDesc(int32_t status) { return hbm::abi::status_text(status); }
 
 // The device id is reserved; cached and uncached memory are the same on a CPU.
 int32_t hbUCPMalloc(hbUCPSysMem* memory, uint64_t size, int32_t) {

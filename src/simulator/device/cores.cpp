@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "simulator/device/default_floats.hpp"
 #include "simulator/device/device.hpp"
-#include "simulator/models/default_floats.hpp"
 #include "simulator/watching/faults.hpp"
 
 namespace hbm::simulator {
@@ -39,14 +39,14 @@ void SimulatedDevice::start_cores() {
 }
 
 // Hands out what can start. The lowest of a task's cores computes, the others are only taken.
-void SimulatedDevice::dispatch(Bells& bells) {
+void SimulatedDevice::dispatch(WakeUps& wake_ups) {
   if (stopping_) return;
-  while (Job* job = scheduler_.start_next()) {
-    auto& task = static_cast<Task&>(*job);
+  while (ScheduledTask* next = scheduler_.start_next()) {
+    auto& task = static_cast<Task&>(*next);
     Core& core = *cores_[static_cast<std::size_t>(__builtin_ctz(task.cores))];
     task.state = TaskState::kRunning;
     core.task = &task;
-    bells.add(core);
+    wake_ups.add(core);
   }
 }
 
@@ -74,11 +74,11 @@ void SimulatedDevice::run_core(int index) {
     lock.lock();
   }
   lock.unlock();
-  core.ended.ring();
+  core.ended.signal();
 }
 
 void SimulatedDevice::run_task(std::unique_lock<std::mutex>& lock, TaskPtr task) {
-  Bells bells;
+  WakeUps wake_ups;
   begin_to_run(*task);
   int32_t status = HB_UCP_SUCCESS;
   while (true) {
@@ -100,9 +100,9 @@ void SimulatedDevice::run_task(std::unique_lock<std::mutex>& lock, TaskPtr task)
     task->preempted = true;
     task->state = TaskState::kQueued;
     scheduler_.put_back(*task);
-    dispatch(bells);
+    dispatch(wake_ups);
     lock.unlock();
-    bells.ring();
+    wake_ups.signal();
     task.reset();
     lock.lock();
     return;
@@ -113,19 +113,19 @@ void SimulatedDevice::run_task(std::unique_lock<std::mutex>& lock, TaskPtr task)
   // A released task has no caller left, so its callback must not run.
   const bool call_back = task->callback != nullptr && !task->cancelled;
   if (call_back) task->callback_thread = std::this_thread::get_id();
-  finish_task(*task, status, bells);
+  finish_task(*task, status, wake_ups);
   if (call_back) {  // the core is taken until it returned
     lock.unlock();
-    bells.ring();
+    wake_ups.signal();
     task->callback(task->handle, task->status, task->user_data);
     lock.lock();
     task->callback_thread = std::thread::id();
   }
-  bells.add(*task, task->drained);
+  wake_ups.add(*task, task->drained);
   scheduler_.end(*task);
-  dispatch(bells);
+  dispatch(wake_ups);
   lock.unlock();
-  bells.ring();
+  wake_ups.signal();
   task.reset();  // may free much
   lock.lock();
 }
@@ -168,7 +168,7 @@ void SimulatedDevice::hold_cores(Task& task, Clock::time_point end, bool is_last
     task.done.nudge();
   }
   if (task.cancel.sleep_until(end - kWakeTime)) return;
-  while (!task.cancel.is_rung() && Clock::now() < end) {
+  while (!task.cancel.is_signalled() && Clock::now() < end) {
   }
 }
 

@@ -35,7 +35,7 @@ SimulatedDevice::SimulatedDevice(const Profile& profile)
     : profile_(profile),
       memory_(static_cast<uint64_t>(profile.memory_mib) << 20U),
       owner_(::getpid()),
-      trace_(profile_),
+      trace_(profile_.trace_path, profile_.chip.soc_name, profile_.core_count),
       scheduler_(profile.core_mask(), profile.preemption) {}
 
 SimulatedDevice& SimulatedDevice::instance() {
@@ -108,7 +108,7 @@ uint32_t SimulatedDevice::cores_for(const Task& task, uint64_t backend) const {
 }
 
 int32_t SimulatedDevice::submit(hbUCPTaskHandle_t handle, const hbUCPSchedParam* param) {
-  Bells bells;
+  WakeUps wake_ups;
   {
     const std::lock_guard lock(mutex_);
     const TaskPtr task = find(handle);
@@ -124,9 +124,9 @@ int32_t SimulatedDevice::submit(hbUCPTaskHandle_t handle, const hbUCPSchedParam*
     task->priority = param->priority;
     task->custom_id = param->customId;
     task->core_mask = cores;
-    enqueue(*task, bells);
+    enqueue(*task, wake_ups);
   }
-  bells.ring();
+  wake_ups.signal();
   return HB_UCP_SUCCESS;
 }
 
@@ -142,7 +142,7 @@ int32_t SimulatedDevice::set_callback(hbUCPTaskHandle_t handle, hbUCPTaskDoneCb 
 }
 
 int32_t SimulatedDevice::release(hbUCPTaskHandle_t handle) {
-  Bells bells;
+  WakeUps wake_ups;
   TaskPtr task;  // outlives the lock: its operations may free much
   bool in_own_callback = false;
   {
@@ -151,12 +151,12 @@ int32_t SimulatedDevice::release(hbUCPTaskHandle_t handle) {
     if (task == nullptr) return HB_UCP_TASK_HANDLE_INVALID;
     tasks_.erase(handle);
     if (task->state == TaskState::kCreated) return HB_UCP_SUCCESS;
-    cancel(*task, bells);
+    cancel(*task, wake_ups);
     in_own_callback = task->callback_thread == std::this_thread::get_id();
   }
-  bells.ring();
+  wake_ups.signal();
   // Until the device let go of the tensors.
-  while (!in_own_callback && !task->drained.is_rung()) {
+  while (!in_own_callback && !task->drained.is_signalled()) {
     if (!task->drained.spin_until(Clock::now() + kDrainSpin)) {
       static_cast<void>(task->drained.sleep_until(std::nullopt));
     }
@@ -193,19 +193,20 @@ int64_t SimulatedDevice::live(std::string_view kind) const {
 bool SimulatedDevice::is_forked() const noexcept { return ::getpid() != owner_; }
 
 void SimulatedDevice::shut_down() noexcept {
-  Bells bells;
+  WakeUps wake_ups;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
     if (profile_.report) report_held();
     stopping_ = true;
-    for (const auto& [handle, task] : tasks_) cancel(*task, bells);
+    for (const auto& [handle, task] : tasks_) cancel(*task, wake_ups);
     // Those of synchronous calls have no handle.
-    while (Job* job = scheduler_.first_queued()) cancel(static_cast<Task&>(*job), bells);
-    for (const auto& core : cores_) bells.add(*core);
+    while (ScheduledTask* next = scheduler_.first_queued())
+      cancel(static_cast<Task&>(*next), wake_ups);
+    for (const auto& core : cores_) wake_ups.add(*core);
   }
   Faults::instance().end_delays();
-  bells.ring();
+  wake_ups.signal();
   const auto end = Clock::now() + kPatience;
   for (const auto& core : cores_) {
     if (core->thread.get_id() == std::this_thread::get_id()) {
@@ -245,35 +246,35 @@ SimulatedDevice::TaskPtr SimulatedDevice::find(hbUCPTaskHandle_t handle) const {
   return found == tasks_.end() ? nullptr : found->second;
 }
 
-void SimulatedDevice::enqueue(Task& task, Bells& bells) {
+void SimulatedDevice::enqueue(Task& task, WakeUps& wake_ups) {
   start_cores();
   task.state = TaskState::kQueued;
   task.since = Clock::now();
   scheduler_.add(task);
-  dispatch(bells);
+  dispatch(wake_ups);
 }
 
 // Ends a queued task now and asks a running one to end soon.
-void SimulatedDevice::cancel(Task& task, Bells& bells) {
+void SimulatedDevice::cancel(Task& task, WakeUps& wake_ups) {
   if (task.state == TaskState::kRunning) {
     task.cancelled = true;
-    bells.add(task, task.cancel);
+    wake_ups.add(task, task.cancel);
     for (const auto& operation : task.operations) operation->cancel();
   } else if (task.state == TaskState::kQueued) {
     scheduler_.withdraw(task);
     task.status = HB_UCP_TASK_RUN_FAILED;
     trace_stage(task, task.preempted ? SpanKind::kPreempted : SpanKind::kQueued, true);
-    finish_task(task, HB_UCP_TASK_RUN_FAILED, bells);
-    bells.add(task, task.drained);
-    dispatch(bells);  // it may have kept cores free for itself
+    finish_task(task, HB_UCP_TASK_RUN_FAILED, wake_ups);
+    wake_ups.add(task, task.drained);
+    dispatch(wake_ups);  // it may have kept cores free for itself
   }
 }
 
-void SimulatedDevice::finish_task(Task& task, int32_t status, Bells& bells) {
+void SimulatedDevice::finish_task(Task& task, int32_t status, WakeUps& wake_ups) {
   for (const auto& operation : task.operations) operation->ended();
   task.status = status;
   task.state = TaskState::kDone;
-  bells.add(task, task.done);
+  wake_ups.add(task, task.done);
 }
 
 }  // namespace hbm::simulator

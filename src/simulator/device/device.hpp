@@ -19,7 +19,7 @@
 #include "simulator/device/scheduler.hpp"
 #include "simulator/device/task.hpp"
 #include "simulator/device/wake_up.hpp"
-#include "simulator/watching/trace.hpp"
+#include "simulator/watching/device_trace.hpp"
 
 namespace hbm::simulator {
 
@@ -66,20 +66,20 @@ class SimulatedDevice final : public Device {
 
   struct Core {
     std::thread thread;
-    Doorbell work;         // `task` was given, or the device stops
-    Doorbell ended;        // the thread is about to return
+    WakeUp work;           // `task` was given, or the device stops
+    WakeUp ended;          // the thread is about to return
     Task* task = nullptr;  // guarded by the device's mutex
   };
 
-  // Bells to ring once the mutex is free: whoever wakes needs it.
-  class Bells;
+  // WakeUps to ring once the mutex is free: whoever wakes needs it.
+  class WakeUps;
 
   // device.cpp: the life of tasks.
   [[nodiscard]] TaskPtr find(hbUCPTaskHandle_t handle) const;
   [[nodiscard]] uint32_t cores_for(const Task& task, uint64_t backend) const;
-  void enqueue(Task& task, Bells& bells);
-  void cancel(Task& task, Bells& bells);
-  void finish_task(Task& task, int32_t status, Bells& bells);
+  void enqueue(Task& task, WakeUps& wake_ups);
+  void cancel(Task& task, WakeUps& wake_ups);
+  void finish_task(Task& task, int32_t status, WakeUps& wake_ups);
   void report_held() const;
 
   // waiting.cpp: how threads wait for tasks.
@@ -89,7 +89,7 @@ class SimulatedDevice final : public Device {
 
   // cores.cpp: what the threads do.
   void start_cores();
-  void dispatch(Bells& bells);
+  void dispatch(WakeUps& wake_ups);
   void run_core(int index);
   void run_task(std::unique_lock<std::mutex>& lock, TaskPtr task);
   [[nodiscard]] int32_t run_call(Task& task, Operation& operation);
@@ -102,7 +102,7 @@ class SimulatedDevice final : public Device {
   const Profile profile_;
   Memory memory_;
   const pid_t owner_;  // the process whose threads the cores are
-  Trace trace_;
+  DeviceTrace trace_;
   mutable std::mutex mutex_;
   std::unordered_map<hbUCPTaskHandle_t, TaskPtr> tasks_;
   Scheduler scheduler_;
@@ -119,18 +119,21 @@ class SimulatedDevice final : public Device {
 // True on the thread of a core: what it waits for would wait for it.
 [[nodiscard]] bool is_core_thread() noexcept;
 
-class SimulatedDevice::Bells {
+class SimulatedDevice::WakeUps {
  public:
-  // A waiter that sees its bell may drop the task at once: the bell keeps it until it has rung.
-  void add(Task& task, Doorbell& bell) { bells_.emplace_back(task.shared_from_this(), &bell); }
-  void add(Core& core) { bells_.emplace_back(std::shared_ptr<void>(), &core.work); }
-  void ring() noexcept {
-    for (const auto& bell : bells_) bell->ring();
-    bells_.clear();
+  // A waiter that sees its wake_up may drop the task at once: the wake_up keeps it until it has
+  // rung.
+  void add(Task& task, WakeUp& wake_up) {
+    wake_ups_.emplace_back(task.shared_from_this(), &wake_up);
+  }
+  void add(Core& core) { wake_ups_.emplace_back(std::shared_ptr<void>(), &core.work); }
+  void signal() noexcept {
+    for (const auto& wake_up : wake_ups_) wake_up->signal();
+    wake_ups_.clear();
   }
 
  private:
-  std::vector<std::shared_ptr<Doorbell>> bells_;
+  std::vector<std::shared_ptr<WakeUp>> wake_ups_;
 };
 
 }  // namespace hbm::simulator

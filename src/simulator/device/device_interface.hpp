@@ -8,7 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "hb_ucp.h"
+#include "abi/hb_ucp.h"
 #include "simulator/device/profile.hpp"
 
 namespace hbm::simulator {

@@ -9,7 +9,7 @@
 #include <memory>
 #include <mutex>
 
-#include "hb_ucp.h"
+#include "abi/hb_ucp.h"
 
 namespace hbm::simulator {
 

@@ -34,11 +34,9 @@ int read_number(const char* name, int lowest, int highest, int fallback) {
 void read_chip(Profile& profile) {
   const char* text = text_of("HBM_SIM_SOC");
   if (text == nullptr) return;
-  for (const Chip& chip : kChips) {
-    if (text == std::string(chip.soc_name)) {
-      profile.chip = chip;
-      return;
-    }
+  if (const Chip* chip = chip_named(text)) {
+    profile.chip = *chip;
+    return;
   }
   profile.error = "HBM_SIM_SOC: '" + std::string(text).substr(0, 40) +
                   "' is no chip that can be simulated; use S100, S100P or S600";
@@ -49,7 +47,7 @@ void read_chip(Profile& profile) {
 Profile read_profile() {
   Profile profile;
   read_chip(profile);
-  profile.core_count = read_number("HBM_SIM_CORES", 1, kMaxCores, profile.chip.core_count);
+  profile.core_count = read_number("HBM_SIM_CORES", 1, kMostBpuCores, profile.chip.core_count);
   profile.task_limit = read_number("HB_UCP_MAX_TASK_NUM", 1, 65536, profile.task_limit);
   profile.memory_mib = read_number("HBM_SIM_MEMORY_MB", 1, 1 << 20, profile.memory_mib);
   profile.report = read_number("HBM_SIM_REPORT", 0, 1, 0) == 1;

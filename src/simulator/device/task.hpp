@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "hb_ucp.h"
+#include "abi/hb_ucp.h"
 #include "simulator/device/device_interface.hpp"
 #include "simulator/device/scheduler.hpp"
 #include "simulator/device/wake_up.hpp"
@@ -18,7 +18,7 @@ namespace hbm::simulator {
 enum class TaskState { kCreated, kQueued, kRunning, kDone };
 
 // Guarded by the device's mutex, but for what says otherwise.
-struct Task : Job, std::enable_shared_from_this<Task> {
+struct Task : ScheduledTask, std::enable_shared_from_this<Task> {
   hbUCPTaskHandle_t handle = nullptr;
   uint64_t number = 0;                                 // counted from 1, for the trace
   std::vector<std::shared_ptr<Operation>> operations;  // fixed once submitted
@@ -37,9 +37,9 @@ struct Task : Job, std::enable_shared_from_this<Task> {
   std::thread::id callback_thread;  // set while the callback runs
 
   // These are their own guards.
-  Doorbell cancel;                      // the task is to end soon
-  Doorbell done;                        // status is valid
-  Doorbell drained;                     // done, and no callback runs: the device let go of it
+  WakeUp cancel;                        // the task is to end soon
+  WakeUp done;                          // status is valid
+  WakeUp drained;                       // done, and no callback runs: the device let go of it
   std::atomic<bool> has_waiter{false};  // a thread waits for `done`
   // When `done` will probably ring, in steady-clock ticks; 0: not known.
   std::atomic<Clock::rep> expected_end{0};

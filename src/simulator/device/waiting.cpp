@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "simulator/device/default_floats.hpp"
 #include "simulator/device/device.hpp"
-#include "simulator/models/default_floats.hpp"
 #include "simulator/watching/faults.hpp"
 #include "simulator/watching/log.hpp"
 
@@ -76,7 +76,7 @@ bool SimulatedDevice::await(Task& task, std::optional<Clock::time_point> deadlin
   }
   while (true) {
     const auto now = Clock::now();
-    if (deadline && now >= *deadline) return task.done.is_rung();
+    if (deadline && now >= *deadline) return task.done.is_signalled();
     const Clock::time_point expected{Clock::duration(task.expected_end.load())};
     const bool is_ahead = expected - kWakeBefore > now;
     if (task.done.sleep_until(is_ahead ? not_after_deadline(expected - kWakeBefore) : deadline)) {
@@ -112,15 +112,15 @@ int32_t SimulatedDevice::run_and_wait(std::shared_ptr<Operation> operation) {
   }
   const auto task = std::make_shared<Task>();
   task->operations.push_back(std::move(operation));
-  Bells bells;
+  WakeUps wake_ups;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return HB_UCP_API_USE_ERROR;
     task->number = next_number_++;
     task->core_mask = profile_.core_mask();
-    enqueue(*task, bells);
+    enqueue(*task, wake_ups);
   }
-  bells.ring();
+  wake_ups.signal();
   lend_thread(*task, std::nullopt);
   static_cast<void>(await(*task, std::nullopt));
   return task->status;

@@ -41,14 +41,14 @@ void pause() noexcept {
 
 }  // namespace
 
-void Doorbell::ring() noexcept {
-  rung_.store(true);  // sequentially consistent: either we see a sleeper or it sees this
+void WakeUp::signal() noexcept {
+  signalled_.store(true);  // sequentially consistent: either we see a sleeper or it sees this
   if (!sleeping_.load()) return;
   { const std::lock_guard lock(mutex_); }
   changed_.notify_one();
 }
 
-void Doorbell::nudge() noexcept {
+void WakeUp::nudge() noexcept {
   if (!sleeping_.load()) return;
   {
     const std::lock_guard lock(mutex_);
@@ -57,32 +57,32 @@ void Doorbell::nudge() noexcept {
   changed_.notify_one();
 }
 
-bool Doorbell::spin_until(Clock::time_point end) const noexcept {
-  if (is_rung()) return true;
+bool WakeUp::spin_until(Clock::time_point end) const noexcept {
+  if (is_signalled()) return true;
   const auto begin = Clock::now();
   bool spins = may_spin();
   while (!spins && Clock::now() < std::min(end, begin + kRoomTime)) {
     pause();
     spins = may_spin();
   }
-  if (!spins) return is_rung();
-  while (!is_rung() && Clock::now() < end) pause();
+  if (!spins) return is_signalled();
+  while (!is_signalled() && Clock::now() < end) pause();
   spinning.fetch_sub(1, std::memory_order_relaxed);
-  return is_rung();
+  return is_signalled();
 }
 
-bool Doorbell::sleep_until(std::optional<Clock::time_point> end) noexcept {
+bool WakeUp::sleep_until(std::optional<Clock::time_point> end) noexcept {
   std::unique_lock lock(mutex_);
   nudged_ = false;
   sleeping_.store(true);
-  const auto over = [this] { return is_rung() || nudged_; };
+  const auto over = [this] { return is_signalled() || nudged_; };
   if (end) {
     changed_.wait_until(lock, *end, over);
   } else {
     changed_.wait(lock, over);
   }
   sleeping_.store(false);
-  return is_rung();
+  return is_signalled();
 }
 
 Clock::duration SpinBudget::spin_time() noexcept {

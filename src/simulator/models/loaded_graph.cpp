@@ -20,7 +20,7 @@ struct ExitGuard {
   ~ExitGuard() {
     if (hbSimDevice()->is_forked()) return;
     hbSimDevice()->shut_down();
-    ModelTable::instance().clear();
+    HandleTable::instance().clear();
   }
 };
 

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <map>
 
+#include "abi/data_types.hpp"
 #include "simulator/device/device_interface.hpp"
-#include "simulator/models/element_type.hpp"
 
 namespace hbm::simulator {
 namespace {
@@ -15,7 +15,7 @@ void check_tensor(const char* side, const TensorSpec& spec, const GraphTensor& t
   const bool same_shape =
       std::equal(spec.shape.begin(), spec.shape.end(), tensor.shape.begin(), tensor.shape.end(),
                  [](int64_t have, int64_t of_graph) { return of_graph < 0 || have == of_graph; });
-  if (!same_shape || kElementTypes[spec.data_type].onnx != tensor.element_type) {
+  if (!same_shape || kDataTypes[spec.data_type].onnx != tensor.element_type) {
     throw ModelFileError(std::string("the ") + side + " '" + spec.name +
                          "' of the metadata differs from the graph's in type or shape");
   }
@@ -37,10 +37,10 @@ bool has_open_shape(const std::vector<TensorSpec>& tensors) {
 // Joins the graphs of a model's calls by the names of their values.
 class CallLinker {
  public:
-  explicit CallLinker(Model& model) : model_(model) {
+  explicit CallLinker(SimulatedModel& model) : model_(model) {
     for (std::size_t index = 0; index < model.inputs.size(); ++index) {
       const TensorSpec& spec = model.inputs[index].spec;
-      values_.emplace(spec.name, Value{index, kElementTypes[spec.data_type].onnx, 0});
+      values_.emplace(spec.name, Value{index, kDataTypes[spec.data_type].onnx, 0});
     }
     for (std::size_t index = 0; index < model.outputs.size(); ++index) {
       output_slots_[model.outputs[index].spec.name] = model.inputs.size() + index;
@@ -118,7 +118,7 @@ class CallLinker {
     call.output_slots.push_back(slot);
   }
 
-  Model& model_;
+  SimulatedModel& model_;
   std::map<std::string, Value> values_;
   std::map<std::string, std::size_t> output_slots_;
   std::vector<bool> is_used_;  // of the border
@@ -141,7 +141,7 @@ BorderTensor::BorderTensor(TensorSpec tensor_spec) : spec(std::move(tensor_spec)
                                       spec.zero_points.empty() ? nullptr : spec.zero_points.data()};
 }
 
-Model::Model(const ModelSpec& spec, const std::byte* file)
+SimulatedModel::SimulatedModel(const ModelSpec& spec, const std::byte* file)
     : name(spec.name),
       description(spec.description),
       core_count(static_cast<int>(spec.core_count)),
@@ -159,20 +159,20 @@ Model::Model(const ModelSpec& spec, const std::byte* file)
   linker.finish();
 }
 
-ModelTable& ModelTable::instance() {
+HandleTable& HandleTable::instance() {
   // Never destroyed: see ExitGuard (loaded_graph.cpp), which empties it in the process that filled
   // it.
-  static ModelTable& table = *std::make_unique<ModelTable>().release();
+  static HandleTable& table = *std::make_unique<HandleTable>().release();
   return table;
 }
 
-void ModelTable::clear() {
+void HandleTable::clear() {
   const std::lock_guard lock(mutex_);
   packed_.clear();
   models_.clear();
 }
 
-hbDNNPackedHandle_t ModelTable::add(std::shared_ptr<Packed> packed) {
+hbDNNPackedHandle_t HandleTable::add(std::shared_ptr<Packed> packed) {
   const std::lock_guard lock(mutex_);
   // Handles are numbers that never come again, so a stale one is always recognised.
   const auto next = [this] { return reinterpret_cast<void*>(next_handle_++ << 4U); };
@@ -187,7 +187,7 @@ hbDNNPackedHandle_t ModelTable::add(std::shared_ptr<Packed> packed) {
   return handle;
 }
 
-int32_t ModelTable::remove(hbDNNPackedHandle_t handle) {
+int32_t HandleTable::remove(hbDNNPackedHandle_t handle) {
   std::shared_ptr<Packed> removed;  // freed after the lock: sessions are large
   const std::lock_guard lock(mutex_);
   const auto found = packed_.find(handle);
@@ -202,19 +202,19 @@ int32_t ModelTable::remove(hbDNNPackedHandle_t handle) {
   return HB_UCP_SUCCESS;
 }
 
-std::shared_ptr<Packed> ModelTable::packed(hbDNNPackedHandle_t handle) const {
+std::shared_ptr<Packed> HandleTable::packed(hbDNNPackedHandle_t handle) const {
   const std::lock_guard lock(mutex_);
   const auto found = packed_.find(handle);
   return found == packed_.end() ? nullptr : found->second;
 }
 
-std::shared_ptr<Model> ModelTable::model(hbDNNHandle_t handle) const {
+std::shared_ptr<SimulatedModel> HandleTable::model(hbDNNHandle_t handle) const {
   const std::lock_guard lock(mutex_);
   const auto found = models_.find(handle);
   return found == models_.end() ? nullptr : found->second;
 }
 
-std::shared_ptr<Model> ModelTable::use(hbDNNHandle_t handle) const {
+std::shared_ptr<SimulatedModel> HandleTable::use(hbDNNHandle_t handle) const {
   const std::lock_guard lock(mutex_);
   const auto found = models_.find(handle);
   if (found == models_.end()) return nullptr;

@@ -11,7 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "hb_dnn.h"
+#include "abi/hb_dnn.h"
 #include "model_file/model_file.hpp"
 #include "simulator/models/loaded_graph.hpp"
 
@@ -38,11 +38,11 @@ struct FunctionCall {
   std::chrono::microseconds least_time{0};   // the cores are busy at least that long
 };
 
-class Model {
+class SimulatedModel {
  public:
   // `file` is what the spec was read from. Throws ModelFileError when graphs and metadata disagree,
   // EngineError for a bad graph, OutOfDeviceMemory.
-  Model(const ModelSpec& spec, const std::byte* file);
+  SimulatedModel(const ModelSpec& spec, const std::byte* file);
 
   std::string name;
   std::string description;
@@ -59,29 +59,29 @@ class Model {
 
 struct Packed {
   std::vector<std::string> file_descriptions;  // in load order
-  std::vector<std::shared_ptr<Model>> models;
+  std::vector<std::shared_ptr<SimulatedModel>> models;
   std::vector<const char*> model_names;  // into `models`
   std::vector<hbDNNHandle_t> model_handles;
 };
 
 // All handles that libdnn.so has given out and not taken back.
-class ModelTable {
+class HandleTable {
  public:
-  [[nodiscard]] static ModelTable& instance();
+  [[nodiscard]] static HandleTable& instance();
 
   [[nodiscard]] hbDNNPackedHandle_t add(std::shared_ptr<Packed> packed);
   [[nodiscard]] int32_t remove(hbDNNPackedHandle_t handle);
   void clear();
   // Null for a handle that is not, or no longer, ours.
   [[nodiscard]] std::shared_ptr<Packed> packed(hbDNNPackedHandle_t handle) const;
-  [[nodiscard]] std::shared_ptr<Model> model(hbDNNHandle_t handle) const;
+  [[nodiscard]] std::shared_ptr<SimulatedModel> model(hbDNNHandle_t handle) const;
   // As model(), and counts one operation in flight, which keeps hbDNNRelease away.
-  [[nodiscard]] std::shared_ptr<Model> use(hbDNNHandle_t handle) const;
+  [[nodiscard]] std::shared_ptr<SimulatedModel> use(hbDNNHandle_t handle) const;
 
  private:
   mutable std::mutex mutex_;
   std::unordered_map<hbDNNPackedHandle_t, std::shared_ptr<Packed>> packed_;
-  std::unordered_map<hbDNNHandle_t, std::shared_ptr<Model>> models_;
+  std::unordered_map<hbDNNHandle_t, std::shared_ptr<SimulatedModel>> models_;
   uint64_t next_handle_ = 1;
 };
 

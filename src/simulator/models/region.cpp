@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "abi/data_types.hpp"
 #include "simulator/device/device_interface.hpp"
-#include "simulator/models/element_type.hpp"
 #include "simulator/watching/log.hpp"
 
 namespace hbm::simulator {

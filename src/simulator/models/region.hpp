@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "abi/hb_dnn.h"
 #include "abi/strided_copy.hpp"
-#include "hb_dnn.h"
 #include "model_file/model_file.hpp"
 
 namespace hbm::simulator {

@@ -7,10 +7,10 @@
 #include <cstdlib>
 #include <stdexcept>
 
-#include "functions.hpp"
-#include "simulator/device/profile.hpp"
+#include "abi/chips.hpp"
+#include "abi/functions.hpp"
+#include "abi/status_table.hpp"
 #include "simulator/watching/log.hpp"
-#include "status_table.hpp"
 
 namespace hbm::simulator {
 namespace {
@@ -23,7 +23,7 @@ constexpr std::string_view kCorePrefix = "core:";
 bool is_core(std::string_view what) {
   return what.size() == kCorePrefix.size() + 1 &&
          what.substr(0, kCorePrefix.size()) == kCorePrefix && what.back() >= '0' &&
-         what.back() < '0' + kMaxCores;
+         what.back() < '0' + kMostBpuCores;
 }
 
 // Functions that return a text cannot fail.

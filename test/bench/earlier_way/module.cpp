@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "core/board/library.hpp"
-#include "core/run/model.hpp"
+#include "core/run/loaded_model.hpp"
 
 namespace py = pybind11;
 

@@ -14,7 +14,7 @@
 
 #include "allocation_count.hpp"
 #include "core/board/library.hpp"
-#include "core/run/model.hpp"
+#include "core/run/loaded_model.hpp"
 
 namespace {
 

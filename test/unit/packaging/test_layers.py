@@ -18,7 +18,6 @@ import layers
 # Known and on the way out.
 KNOWN = frozenset(
     [
-        "src/bindings/log.cpp needs hbm_runtime._log, which does not exist",
         "hbm_runtime/_calling/completions.py imports hbm_runtime/futures.py sideways: "
         "hbm_runtime/_calling is beside futures",
         "hbm_runtime/_loading/loaded_models.py imports hbm_runtime/_calling/inputs.py upward: "
@@ -37,20 +36,6 @@ KNOWN = frozenset(
         "is below hbm_runtime/_loading",
         "hbm_runtime/quantization.py imports hbm_runtime/_calling/inputs.py upward: descriptions "
         "is below hbm_runtime/_calling",
-        "src/model_file/model_file.cpp imports src/simulator/models/element_type.hpp upward: "
-        "src/model_file is below src/simulator/models",
-        "src/simulator/device/cores.cpp imports src/simulator/models/default_floats.hpp upward: "
-        "src/simulator/device is below src/simulator/models",
-        "src/simulator/device/waiting.cpp imports src/simulator/models/default_floats.hpp upward:"
-        " src/simulator/device is below src/simulator/models",
-        "src/simulator/models/loaded_graph.hpp imports src/simulator/engine/engine.hpp upward: "
-        "src/simulator/models is below src/simulator/engine",
-        "src/simulator/watching/faults.cpp imports src/simulator/device/profile.hpp upward: "
-        "src/simulator/watching is below src/simulator/device",
-        "src/simulator/watching/trace.hpp imports src/simulator/device/profile.hpp upward: "
-        "src/simulator/watching is below src/simulator/device",
-        "src/simulator/watching/trace.hpp imports src/simulator/device/wake_up.hpp upward: "
-        "src/simulator/watching is below src/simulator/device",
     ]
 )
 

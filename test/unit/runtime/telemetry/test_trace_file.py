@@ -196,14 +196,14 @@ def test_a_name_in_gz_is_compressed(tmp_path: Path) -> None:
 
 
 def test_the_core_gives_what_is_written(tmp_path: Path) -> None:
-    with trace.Trace(_core.Trace(), tmp_path / "t.json") as recorded:
+    with trace.Trace(_core.RunTrace(), tmp_path / "t.json") as recorded:
         pass
     assert recorded.runs == 0 and recorded.dropped == 0
     assert read_trace(tmp_path / "t.json").about["process"] == os.getpid()
 
 
 def test_a_second_trace_of_a_runtime_is_refused(tmp_path: Path) -> None:
-    recorder = _core.Trace()
+    recorder = _core.RunTrace()
     with trace.Trace(recorder, tmp_path / "first.json"):
         with pytest.raises(HBMInputError, match="already being recorded"):
             trace.Trace(recorder, tmp_path / "second.json")
@@ -232,7 +232,7 @@ def test_dropped_runs_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture)
 
 
 def test_the_file_is_written_when_the_block_raises(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), trace.Trace(_core.Trace(), tmp_path / "t.json"):
+    with pytest.raises(KeyError), trace.Trace(_core.RunTrace(), tmp_path / "t.json"):
         raise KeyError
     read_trace(tmp_path / "t.json")
 
@@ -242,7 +242,7 @@ def test_an_error_of_the_block_is_not_hidden_by_one_of_the_file(
 ) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
-    recorded = trace.Trace(_core.Trace(), folder / "t.json")
+    recorded = trace.Trace(_core.RunTrace(), folder / "t.json")
     folder.rmdir()
     with pytest.raises(KeyError), recorded:
         raise KeyError
@@ -269,7 +269,7 @@ def test_a_file_that_cannot_be_written_at_the_end_leaves_the_old_one(
 def test_the_old_file_stays_until_the_end_and_nothing_lies_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "t.json"
     path.write_text("old")
-    with trace.Trace(_core.Trace(), path):
+    with trace.Trace(_core.RunTrace(), path):
         assert path.read_text() == "old"
         assert [p.name for p in tmp_path.iterdir()] == ["t.json"]
     read_trace(path)
@@ -281,7 +281,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     link = tmp_path / "t.json"
     link.symlink_to("real.json")
     with pytest.raises(HBMInputError, match="is a symbolic link, no regular file"):
-        trace.Trace(_core.Trace(), link)
+        trace.Trace(_core.RunTrace(), link)
     assert link.is_symlink()
     assert (tmp_path / "real.json").read_text() == "old"
 
@@ -290,7 +290,7 @@ def test_a_relative_path_means_the_folder_at_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with trace.Trace(_core.Trace(), "t.json"):
+    with trace.Trace(_core.RunTrace(), "t.json"):
         monkeypatch.chdir("/")
     read_trace(tmp_path / "t.json")
 
@@ -301,7 +301,7 @@ def test_a_relative_path_means_the_folder_at_the_start(
 def test_an_unwritable_path_is_refused_at_once(tmp_path: Path, path: Any) -> None:
     (tmp_path / "a_file").touch()
     (tmp_path / "folder").mkdir()
-    recorder = _core.Trace()
+    recorder = _core.RunTrace()
     with pytest.raises(HBMInputError, match=r"^trace: "):
         trace.Trace(recorder, tmp_path / path if isinstance(path, str) and path else path)
     assert not recorder.on
@@ -310,19 +310,19 @@ def test_an_unwritable_path_is_refused_at_once(tmp_path: Path, path: Any) -> Non
 def test_a_device_or_pipe_is_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(HBMInputError, match="no regular file"):
-        trace.Trace(_core.Trace(), tmp_path / "pipe")
+        trace.Trace(_core.RunTrace(), tmp_path / "pipe")
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
 @pytest.mark.parametrize("max_runs", [0, -1, True, 1.5, "many", None])
 def test_a_wrong_number_of_runs_is_refused(tmp_path: Path, max_runs: Any) -> None:
     with pytest.raises(HBMInputError, match="max_runs: expected a positive int"):
-        trace.Trace(_core.Trace(), tmp_path / "t.json", max_runs)
+        trace.Trace(_core.RunTrace(), tmp_path / "t.json", max_runs)
 
 
 def test_a_forked_child_leaves_the_file_to_its_parent(tmp_path: Path) -> None:
     path = tmp_path / "t.json"
-    with trace.Trace(_core.Trace(), path) as recorded:
+    with trace.Trace(_core.RunTrace(), path) as recorded:
         child = os.fork()
         if child == 0:
             recorded.stop()

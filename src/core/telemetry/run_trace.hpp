@@ -17,7 +17,7 @@ namespace hbm {
 
 // One run of one model, recorded once, when it ended.
 struct TracedRun {
-  uint32_t model = 0;      // Trace::model_id
+  uint32_t model = 0;      // RunTrace::model_id
   uint32_t core_mask = 0;  // the cores that it might use, bit by bit, 0 for any
   int32_t priority = 0;
   Outcome outcome = Outcome::kOk;
@@ -27,7 +27,7 @@ struct TracedRun {
 };
 
 // One for each runtime. While off it costs a run the one read in on().
-class Trace {
+class RunTrace {
  public:
   // A quarter of a million runs, that is a million spans, 24 MB once filled.
   static constexpr std::size_t kDefaultCapacity = 250'000;
@@ -38,10 +38,10 @@ class Trace {
     uint64_t dropped = 0;  // runs that ended when the memory was full
   };
 
-  Trace() = default;
-  Trace(const Trace&) = delete;
-  Trace& operator=(const Trace&) = delete;
-  ~Trace() = default;
+  RunTrace() = default;
+  RunTrace(const RunTrace&) = delete;
+  RunTrace& operator=(const RunTrace&) = delete;
+  ~RunTrace() = default;
 
   [[nodiscard]] bool on() const noexcept { return on_.load(std::memory_order_relaxed); }
 
@@ -62,7 +62,7 @@ class Trace {
     void operator()(void* slots) const noexcept { ::operator delete(slots); }
   };
 
-  ProcessMark mark_;
+  ForkGuard fork_guard_;
   std::atomic<bool> on_{false};
   std::atomic<uint32_t> writers_{0};
   std::atomic<uint64_t> next_{0};

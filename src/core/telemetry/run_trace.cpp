@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A bounded buffer that many threads fill and one empties.
-#include "core/telemetry/trace.hpp"
+#include "core/telemetry/run_trace.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -14,7 +14,7 @@ namespace hbm {
 
 static_assert(std::is_trivially_copyable_v<TracedRun>, "slots are filled without a constructor");
 
-uint32_t Trace::model_id(const std::string& name) {
+uint32_t RunTrace::model_id(const std::string& name) {
   const std::lock_guard lock(mutex_);
   const auto found = std::find(models_.begin(), models_.end(), name);
   const auto id = static_cast<uint32_t>(std::distance(models_.begin(), found));
@@ -22,7 +22,7 @@ uint32_t Trace::model_id(const std::string& name) {
   return id;
 }
 
-void Trace::start(std::size_t capacity) {
+void RunTrace::start(std::size_t capacity) {
   const std::lock_guard lock(mutex_);
   if (on()) {
     throw Error(ErrorKind::kInput, "a trace of this runtime is already being recorded; stop it");
@@ -34,7 +34,7 @@ void Trace::start(std::size_t capacity) {
   on_.store(true);
 }
 
-void Trace::record(const TracedRun& run) noexcept {
+void RunTrace::record(const TracedRun& run) noexcept {
   // In this order, as stop() does it the other way round: either stop() sees this writer and
   // waits, or this writer sees that the trace is off.
   writers_.fetch_add(1);
@@ -48,13 +48,13 @@ void Trace::record(const TracedRun& run) noexcept {
   writers_.fetch_sub(1, std::memory_order_release);
 }
 
-Trace::Recording Trace::stop() {
+RunTrace::Recording RunTrace::stop() {
   const std::lock_guard lock(mutex_);
   Recording recording;
   if (!on()) return recording;
   on_.store(false);
   // Each writer only copies one run; in a forked child there are none.
-  while (writers_.load() != 0 && mark_.is_own_process()) std::this_thread::yield();
+  while (writers_.load() != 0 && fork_guard_.is_own_process()) std::this_thread::yield();
   const uint64_t ended = next_.load(std::memory_order_relaxed);
   const std::size_t kept = std::min<std::size_t>(ended, capacity_);
   recording.runs.assign(slots_.get(), slots_.get() + kept);

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "hb_dnn.h"
+#include "abi/hb_dnn.h"
 #include "simulator/device/device_interface.hpp"
 #include "simulator/models/model.hpp"
 #include "simulator/models/region.hpp"
@@ -53,7 +53,7 @@ class Inference final : public Operation {
     std::byte* staged = nullptr;
   };
 
-  explicit Inference(std::shared_ptr<Model> model) : model_(std::move(model)) {}
+  explicit Inference(std::shared_ptr<SimulatedModel> model) : model_(std::move(model)) {}
   void open_border();
   void open_slot(Slot& slot, const Region& region, bool is_input);
   void compute(const FunctionCall& call);
@@ -61,7 +61,7 @@ class Inference final : public Operation {
   void keep_dynamic_output(std::size_t index, const ort::Value* value, const void* data);
   void note_time(std::chrono::nanoseconds time) noexcept;
 
-  std::shared_ptr<Model> model_;
+  std::shared_ptr<SimulatedModel> model_;
   std::vector<Region> inputs_;
   std::vector<Region> outputs_;
   std::vector<hbDNNTensorProperties> produced_;

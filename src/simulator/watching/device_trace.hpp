@@ -2,6 +2,7 @@
 // HBM_SIM_TRACE: what the simulated cores did, as a file for Perfetto or chrome://tracing.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <deque>
@@ -10,8 +11,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "simulator/device/profile.hpp"
-#include "simulator/device/wake_up.hpp"
 #include "simulator/watching/whole_file.hpp"
 
 namespace hbm::simulator {
@@ -30,15 +29,15 @@ struct Span {
   int32_t status = 0;
   bool last = false;  // nothing of the task comes after it
   int64_t custom_id = 0;
-  Clock::time_point begin;
-  Clock::time_point end;
+  std::chrono::steady_clock::time_point begin;
+  std::chrono::steady_clock::time_point end;
 };
 
 // Keeps the newest spans in bounded memory and writes them in one piece.
-class Trace {
+class DeviceTrace {
  public:
   // An empty path: no trace. A path that cannot be written is reported in the log.
-  explicit Trace(const Profile& profile);
+  DeviceTrace(const std::string& path, const char* soc_name, int core_count);
 
   [[nodiscard]] bool on() const noexcept { return on_; }
   // The number that stands for a model's name in spans.
@@ -51,7 +50,8 @@ class Trace {
   void write(std::FILE* file) const;
   void complain(const WholeFile& file) const;
 
-  const Profile& profile_;
+  const char* const soc_name_;
+  const int core_count_;
   std::string path_;
   bool on_ = false;
   std::mutex mutex_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keeps spans and writes them in Chrome's JSON trace format.
-#include "simulator/watching/trace.hpp"
+#include "simulator/watching/device_trace.hpp"
 
 #include <unistd.h>
 
@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "abi/chips.hpp"
 #include "simulator/watching/log.hpp"
 
 namespace hbm::simulator {
@@ -82,7 +83,7 @@ class Writer {
 
   // A function call or stall on each of its cores.
   void on_cores(const Span& span, const std::string& model) {
-    for (uint32_t core = 0; core < kMaxCores; ++core) {
+    for (uint32_t core = 0; core < kMostBpuCores; ++core) {
       if ((span.cores & (1U << core)) == 0) continue;
       start();
       const std::string name = span.kind == SpanKind::kStall ? "stall" : model;
@@ -120,15 +121,15 @@ class Writer {
     }
   }
 
-  void end(const Profile& profile, uint64_t dropped) {
+  void end(const char* soc_name, int core_count, uint64_t dropped) {
     std::fprintf(file_,
                  "\n],\"displayTimeUnit\":\"ms\",\"otherData\":{\"soc\":\"%s\",\"cores\":%d,"
                  "\"clock\":\"CLOCK_MONOTONIC, microseconds\",\"dropped_spans\":%" PRIu64 "}}\n",
-                 profile.chip.soc_name, profile.core_count, dropped);
+                 soc_name, core_count, dropped);
   }
 
  private:
-  static double microseconds(Clock::time_point time) {
+  static double microseconds(std::chrono::steady_clock::time_point time) {
     return std::chrono::duration<double, std::micro>(time.time_since_epoch()).count();
   }
 
@@ -143,23 +144,24 @@ class Writer {
 
 }  // namespace
 
-Trace::Trace(const Profile& profile) : profile_(profile) {
-  if (profile.trace_path.empty()) return;
+DeviceTrace::DeviceTrace(const std::string& path, const char* soc_name, int core_count)
+    : soc_name_(soc_name), core_count_(core_count) {
+  if (path.empty()) return;
   std::error_code error;
   // Absolute: the program may change its folder before the end.
-  path_ = std::filesystem::absolute(expand_pid(profile.trace_path), error).string();
+  path_ = std::filesystem::absolute(expand_pid(path), error).string();
   // Tried now, so that a bad path shows at once.
   const WholeFile file(path_);
   on_ = file.stream() != nullptr;
   if (!on_) complain(file);
 }
 
-void Trace::complain(const WholeFile& file) const {
+void DeviceTrace::complain(const WholeFile& file) const {
   log(LogLevel::kError, "HBM_SIM_TRACE: %.400s cannot be written (%s); there will be no trace",
       path_.c_str(), file.error().c_str());
 }
 
-uint32_t Trace::number_of(const std::string& model) {
+uint32_t DeviceTrace::number_of(const std::string& model) {
   const std::lock_guard lock(mutex_);
   const auto found = numbers_.find(model);
   if (found != numbers_.end()) return found->second;
@@ -174,7 +176,7 @@ uint32_t Trace::number_of(const std::string& model) {
   return number;
 }
 
-void Trace::add(const Span& span) {
+void DeviceTrace::add(const Span& span) {
   const std::lock_guard lock(mutex_);
   if (finished_) return;
   if (spans_.size() == kMostSpans) {
@@ -184,7 +186,7 @@ void Trace::add(const Span& span) {
   spans_.push_back(span);
 }
 
-void Trace::finish() {
+void DeviceTrace::finish() {
   if (!on_) return;
   const std::lock_guard lock(mutex_);
   if (finished_) return;
@@ -194,10 +196,10 @@ void Trace::finish() {
   if (!file.keep()) complain(file);
 }
 
-void Trace::write(std::FILE* file) const {
+void DeviceTrace::write(std::FILE* file) const {
   Writer writer(file);
-  writer.name_group(kCoresPid, 0, std::string("simulated ") + profile_.chip.soc_name);
-  for (int core = 0; core < profile_.core_count; ++core) {
+  writer.name_group(kCoresPid, 0, std::string("simulated ") + soc_name_);
+  for (int core = 0; core < core_count_; ++core) {
     writer.name_core(static_cast<uint32_t>(core));
   }
   for (uint32_t model = 0; model < names_.size(); ++model) {
@@ -210,7 +212,7 @@ void Trace::write(std::FILE* file) const {
       writer.on_model(span);
     }
   }
-  writer.end(profile_, dropped_);
+  writer.end(soc_name_, core_count_, dropped_);
 }
 
 }  // namespace hbm::simulator

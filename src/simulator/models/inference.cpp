@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Computes an inference with the engine, one function call at a time.
-#include "simulator/engine/inference.hpp"
+#include "simulator/models/inference.hpp"
 
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
 
-#include "simulator/models/element_type.hpp"
+#include "abi/data_types.hpp"
 #include "simulator/watching/log.hpp"
 
 namespace hbm::simulator {
@@ -15,7 +15,7 @@ std::shared_ptr<Inference> Inference::make(hbDNNHandle_t handle, const hbDNNTens
                                            const hbDNNTensor* inputs, int32_t* status) {
   *status = HB_UCP_INVALID_ARGUMENT;
   if (outputs == nullptr || inputs == nullptr) return nullptr;
-  auto model = ModelTable::instance().use(handle);
+  auto model = HandleTable::instance().use(handle);
   if (model == nullptr) return nullptr;
   std::shared_ptr<Inference> made(new Inference(std::move(model)));
   made->inputs_.resize(made->model_->inputs.size());
@@ -103,7 +103,7 @@ void Inference::open_slot(Slot& slot, const Region& region, bool is_input) {
     if (is_input) region.gather(data);
   }
   slot.value =
-      Engine::instance().wrap(data, size, region.elements, kElementTypes[region.data_type].onnx);
+      Engine::instance().wrap(data, size, region.elements, kDataTypes[region.data_type].onnx);
 }
 
 void Inference::compute(const FunctionCall& call) {

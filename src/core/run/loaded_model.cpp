@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Loads model files and reads their metadata through the ABI.
-#include "core/run/model.hpp"
+#include "core/run/loaded_model.hpp"
 
 #include <utility>
 
@@ -101,12 +101,12 @@ PackedModels::PackedModels(std::shared_ptr<const Library> library,
 
 PackedModels::~PackedModels() = default;
 
-Model::Model(std::shared_ptr<const PackedModels> packed, std::size_t index)
+LoadedModel::LoadedModel(std::shared_ptr<const PackedModels> packed, std::size_t index)
     : packed_(std::move(packed)), info_(packed_->models().at(index)) {}
 
-Model::~Model() = default;
+LoadedModel::~LoadedModel() = default;
 
-std::unique_ptr<ModelRun> Model::take_idle_run() const {
+std::unique_ptr<ModelRun> LoadedModel::take_idle_run() const {
   const std::lock_guard lock(mutex_);
   if (idle_runs_.empty()) return nullptr;
   std::unique_ptr<ModelRun> run = std::move(idle_runs_.back());
@@ -114,7 +114,7 @@ std::unique_ptr<ModelRun> Model::take_idle_run() const {
   return run;
 }
 
-void Model::keep_idle_run(std::unique_ptr<ModelRun> run) const noexcept {
+void LoadedModel::keep_idle_run(std::unique_ptr<ModelRun> run) const noexcept {
   try {
     const std::lock_guard lock(mutex_);
     idle_runs_.push_back(std::move(run));
@@ -128,7 +128,7 @@ LoadedFiles load_files(const std::shared_ptr<const Library>& library,
   LoadedFiles loaded;
   const auto packed = std::make_shared<const PackedModels>(library, files);
   for (std::size_t index = 0; index < packed->models().size(); ++index) {
-    loaded.models.push_back(std::make_shared<const Model>(packed, index));
+    loaded.models.push_back(std::make_shared<const LoadedModel>(packed, index));
   }
   loaded.descriptions = packed->file_descriptions();
   return loaded;

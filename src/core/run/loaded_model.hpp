@@ -61,12 +61,12 @@ class PackedModels {
 class ModelRun;
 
 // One model of a group; whoever holds it keeps the group loaded.
-class Model {
+class LoadedModel {
  public:
-  Model(std::shared_ptr<const PackedModels> packed, std::size_t index);
-  Model(const Model&) = delete;
-  Model& operator=(const Model&) = delete;
-  ~Model();
+  LoadedModel(std::shared_ptr<const PackedModels> packed, std::size_t index);
+  LoadedModel(const LoadedModel&) = delete;
+  LoadedModel& operator=(const LoadedModel&) = delete;
+  ~LoadedModel();
 
   [[nodiscard]] const ModelInfo& info() const noexcept { return info_; }
   [[nodiscard]] const std::string& name() const noexcept { return info_.name; }
@@ -84,7 +84,7 @@ class Model {
 
 // All models of the files, in their order.
 struct LoadedFiles {
-  std::vector<std::shared_ptr<const Model>> models;
+  std::vector<std::shared_ptr<const LoadedModel>> models;
   std::vector<std::string> descriptions;  // one per file
 };
 
