@@ -9,8 +9,8 @@ namespace hbm {
 
 inline constexpr int kMostBpuCores = 4;  // HB_UCP_BPU_CORE_0 to _3
 
-// From the hardware pages of the RDK S100 and S600; the pitch from the Open Explorer guide to
-// dynamic inputs.
+// Cores from the hardware pages of the RDK S100 and S600; the pitch from Open Explorer's guide to
+// dynamic inputs (S100, S100P) and from the RDK model zoo (S600).
 struct Chip {
   const char* soc_name;
   const char* march;        // what model files for it name

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The model half of the accelerator's C ABI (libdnn.so), declared in our own words.
+// Sources as in hb_ucp.h.
 #ifndef HBM_ABI_HB_DNN_H_
 #define HBM_ABI_HB_DNN_H_
 
@@ -104,7 +105,8 @@ int32_t hbDNNGetOutputDesc(const char** text, uint32_t* size, int32_t* type, hbD
 // task null: runs at once. *task null: makes a task. *task set: appends to that unsubmitted task.
 int32_t hbDNNInferV2(hbUCPTaskHandle_t* task, hbDNNTensor* outputs, const hbDNNTensor* inputs,
                      hbDNNHandle_t model);
-// After completion and before release: the shapes and strides that the run really produced.
+// After completion and before release (hbDNNGetTaskOutputTensorProperties): the shapes and strides
+// that the run really produced.
 int32_t hbDNNGetTaskOutputTensorProperties(hbDNNTensorProperties* properties,
                                            hbUCPTaskHandle_t task, int32_t sub_task,
                                            int32_t output_index);

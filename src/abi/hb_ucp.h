@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The task and memory half of the accelerator's C ABI (libhbucp.so), declared in our own words.
+// Facts are those of the vendor's UCP API reference (Open Explorer), whose pages have the names of
+// the functions and types; another source is named where it is used.
 #ifndef HBM_ABI_HB_UCP_H_
 #define HBM_ABI_HB_UCP_H_
 
@@ -18,7 +20,7 @@ enum {
   HB_UCP_PRIORITY_HIGHEST = 255,
 };
 
-// Bits of hbUCPSchedParam.backend; CORE_ANY stands alone.
+// Bits of hbUCPSchedParam.backend (its page); CORE_ANY stands alone.
 #define HB_UCP_CORE_ANY 0ULL
 #define HB_UCP_BPU_CORE_0 (1ULL << 0)
 #define HB_UCP_BPU_CORE_1 (1ULL << 1)
@@ -38,7 +40,7 @@ typedef struct hbUCPSysMem {
 } hbUCPSysMem;
 
 typedef struct hbUCPSchedParam {
-  int32_t priority;   // 0..255, higher first; 254 and 255 may preempt
+  int32_t priority;   // 0..255, higher first; 254 and 255 may preempt (hbUCPTaskPriority)
   int64_t customId;   // among equal priorities the smaller runs first
   uint64_t backend;   // mask of HB_UCP_*CORE* bits
   uint32_t deviceId;  // reserved, 0
@@ -53,7 +55,8 @@ typedef struct hbUCPSchedParam {
     (param)->deviceId = 0;                   \
   } while (0)
 
-// Called once, on a thread of the runtime, after the task was marked done.
+// Called once, on a thread of the runtime, after the task was marked done; a waiter may return
+// before it ran. To release the task inside is not documented (hbUCPSetTaskDoneCb).
 typedef void (*hbUCPTaskDoneCb)(hbUCPTaskHandle_t task, int32_t status, void* user_data);
 
 const char* hbUCPGetVersion(void);
@@ -64,12 +67,13 @@ int32_t hbUCPMallocCached(hbUCPSysMem* memory, uint64_t size, int32_t device_id)
 int32_t hbUCPMemFlush(const hbUCPSysMem* memory, int32_t flag);
 int32_t hbUCPFree(hbUCPSysMem* memory);
 
-// The parameter struct is copied; the call does not wait.
+// The parameter struct is copied; the call does not wait (hbUCPSubmitTask).
 int32_t hbUCPSubmitTask(hbUCPTaskHandle_t task, hbUCPSchedParam* param);
-// timeout_ms <= 0 waits for ever; an expired wait leaves the task running.
+// timeout_ms <= 0 waits for ever; an expired wait leaves the task running (hbUCPWaitTaskDone).
 int32_t hbUCPWaitTaskDone(hbUCPTaskHandle_t task, int32_t timeout_ms);
 int32_t hbUCPSetTaskDoneCb(hbUCPTaskHandle_t task, hbUCPTaskDoneCb callback, void* user_data);
-// Needed once per task; cancels a task in flight and waits until the device let go of it.
+// Needed once per task; cancels a task in flight and waits until the device let go of it
+// (hbUCPReleaseTask).
 int32_t hbUCPReleaseTask(hbUCPTaskHandle_t task);
 
 #ifdef __cplusplus

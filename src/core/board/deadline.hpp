@@ -24,7 +24,8 @@ class Deadline {
 
   [[nodiscard]] bool passed() const { return end_ && Clock::now() >= *end_; }
 
-  // How long to wait before looking up: at least 1 ms, because 0 means "for ever" to the ABI.
+  // How long to wait before looking up: at least 1 ms, because 0 means "for ever" to the
+  // ABI (UCP API reference, hbUCPWaitTaskDone).
   [[nodiscard]] std::chrono::milliseconds slice() const {
     constexpr std::chrono::milliseconds longest{50};
     if (!end_) return longest;

@@ -12,7 +12,8 @@
 namespace hbm {
 namespace {
 
-// Functions that older libraries of the same ABI lack and that we can do without.
+// Functions that older libraries of the same ABI lack and that we can do without: the vendor's own
+// Python binding imports none of them.
 bool is_optional(std::string_view name) {
   return name == "hbDNNGetCompileBpuCoreNum" || name == "hbUCPGetVersion" ||
          name == "hbUCPGetSocName" || name == "hbUCPMalloc" || name == "hbUCPSetTaskDoneCb" ||

@@ -9,7 +9,7 @@
 namespace hbm {
 
 struct LogLine {
-  int level;  // the vendor's: 0 trace … 3 warning, 4 error
+  int level;  // 0 trace … 3 warning, 4 error (UCP introduction, HB_UCP_LOG_LEVEL)
   std::string text;
 };
 

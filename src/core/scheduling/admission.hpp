@@ -65,7 +65,8 @@ class Admission {
  public:
   explicit Admission(std::size_t limit) : limit_(limit) {}
 
-  // The limit of the accelerator's libraries: HB_UCP_MAX_TASK_NUM, otherwise 32.
+  // The limit of the accelerator's libraries: HB_UCP_MAX_TASK_NUM, otherwise 32 (UCP
+  // introduction, environment variables).
   [[nodiscard]] static Admission& of_process();
 
   class Waiter {

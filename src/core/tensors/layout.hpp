@@ -10,7 +10,8 @@
 
 namespace hbm {
 
-// Row pitch of dynamic inputs in bytes: 64 is right on S600 and also valid on S100 and S100P (32).
+// Row pitch of dynamic inputs in bytes: 64 is right on S600 and also valid on S100 and S100P, whose
+// pitch_alignment in abi/chips.hpp is 32.
 inline constexpr int64_t kPitchAlignment = 64;
 
 // Whether a shape or a stride is -1: known with the inputs, or when the run is done.

@@ -33,7 +33,8 @@ bool fits_chip(const std::string& march) {
   return false;
 }
 
-// Adds the models of one file; a name that is already there is dropped, as on boards.
+// Adds the models of one file; a name that is already there is dropped with a line in the log, as
+// libdnn.so 3.12 does.
 int32_t add_file(Packed& packed, const std::byte* bytes, std::size_t size) {
   const ModelFile file = read_model_file(bytes, size);
   if (!fits_chip(file.march)) return HB_UCP_MODEL_INCOMPATIBLE;

@@ -10,7 +10,8 @@
 
 namespace hbm::simulator {
 
-// Priorities that interrupt running work instead of only going first in the queue.
+// Priorities that interrupt running work instead of only going first in the queue (UCP
+// introduction, task scheduling).
 inline constexpr int32_t kLowestPreemptingPriority = 254;
 
 // What the scheduler knows of a task. It must stay where it is while the scheduler has it.
