@@ -46,27 +46,15 @@ void Dispatcher::expire_at(Deadline::Clock::time_point when,
 }
 
 void Dispatcher::push_ready(std::shared_ptr<Job> job) noexcept {
-  {
-    const std::lock_guard lock(mutex_);
-    ready_.push_back(std::move(job));
-  }
-  arrived_.notify_one();
+  arrive([&] { ready_.push_back(std::move(job)); });
 }
 
 void Dispatcher::push_done(std::shared_ptr<Job> job) noexcept {
-  {
-    const std::lock_guard lock(mutex_);
-    done_.push_back(std::move(job));
-  }
-  arrived_.notify_one();
+  arrive([&] { done_.push_back(std::move(job)); });
 }
 
 void Dispatcher::look_at_ages() noexcept {
-  {
-    const std::lock_guard lock(mutex_);
-    ages_changed_ = true;
-  }
-  arrived_.notify_one();
+  arrive([this] { ages_changed_ = true; });
 }
 
 uint64_t Dispatcher::ticket_for(std::shared_ptr<Job> job, std::size_t index) {

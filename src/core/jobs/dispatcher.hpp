@@ -46,6 +46,15 @@ class Dispatcher {
   bool stop(std::chrono::milliseconds patience);
 
  private:
+  // Does it under the lock and wakes the thread.
+  template <typename Work>
+  void arrive(const Work& work) noexcept {
+    {
+      const std::lock_guard lock(mutex_);
+      work();
+    }
+    arrived_.notify_one();
+  }
   void work();
   // Both take the lock away and give it back.
   bool do_one(std::unique_lock<std::mutex>& lock);

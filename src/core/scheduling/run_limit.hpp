@@ -36,36 +36,22 @@ class RunLimit {
     ++count_;
   }
   void leave() noexcept {
-    {
-      const std::lock_guard lock(mutex_);
-      --count_;
-    }
-    left_.notify_all();
+    change([this] { --count_; });
   }
   // leave() of a run whose end its owner has yet to be told.
   void ended() noexcept {
-    {
-      const std::lock_guard lock(mutex_);
+    change([this] {
       --count_;
       ++undelivered_;
-    }
-    left_.notify_all();
+    });
   }
   // The owner of a run knows of its end; once for each, perhaps before ended().
   void delivered() noexcept {
-    {
-      const std::lock_guard lock(mutex_);
-      --undelivered_;
-    }
-    left_.notify_all();
+    change([this] { --undelivered_; });
   }
   // Refuses new runs, also those that wait.
   void close() noexcept {
-    {
-      const std::lock_guard lock(mutex_);
-      closed_ = true;
-    }
-    left_.notify_all();
+    change([this] { closed_ = true; });
   }
   // False when runs are left at the deadline.
   [[nodiscard]] bool wait_until_empty(const Deadline& deadline) {
@@ -78,6 +64,15 @@ class RunLimit {
   }
 
  private:
+  template <typename Work>
+  void change(const Work& work) noexcept {
+    {
+      const std::lock_guard lock(mutex_);
+      work();
+    }
+    left_.notify_all();
+  }
+
   const std::size_t limit_;
   mutable std::mutex mutex_;
   std::condition_variable left_;
