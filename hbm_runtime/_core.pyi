@@ -13,16 +13,16 @@ __all__: list[str] = [
     "BoundRun",
     "EndedJobs",
     "Histogram",
-    "InFlight",
     "Job",
     "Library",
-    "Model",
+    "LoadedModel",
+    "PendingCall",
     "Plan",
-    "PreparedJob",
+    "RunLimit",
+    "RunTrace",
     "Runtime",
     "Scheduling",
     "TensorInfo",
-    "Trace",
     "dequantize",
     "has_log_lines",
     "input_buffer",
@@ -85,7 +85,7 @@ class TensorInfo:
     @property
     def zero_point(self) -> numpy.typing.NDArray[numpy.int32]: ...
 
-class Model:
+class LoadedModel:
     """One loaded model."""
     @property
     def core_count(self) -> int:
@@ -99,21 +99,6 @@ class Model:
     @property
     def outputs(self) -> list[TensorInfo]: ...
 
-class Scheduling:
-    """Checked parameters of one run of one model."""
-    def __init__(
-        self,
-        priority: typing.SupportsInt | typing.SupportsIndex,
-        custom_id: typing.SupportsInt | typing.SupportsIndex,
-        bpu_cores: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
-        device_id: typing.SupportsInt | typing.SupportsIndex,
-        model: Model,
-        core_count: typing.SupportsInt | typing.SupportsIndex,
-        timeout: typing.SupportsFloat | typing.SupportsIndex | None = None,
-        max_wait: typing.SupportsFloat | typing.SupportsIndex | None = None,
-    ) -> None:
-        """Check them against a chip of that many cores; times in seconds."""
-
 class Histogram:
     """Durations in ns, counted for their quantiles."""
     def __init__(self) -> None: ...
@@ -121,7 +106,7 @@ class Histogram:
     def summary(self) -> tuple[typing.Any, ...]:
         """(count, sum, p50, p90, p99, max, (below 2^12 ns, below 2^13 ns, …))."""
 
-class Trace:
+class RunTrace:
     """Recorder of a runtime's runs."""
     def __init__(self) -> None: ...
     def start(self, capacity: typing.SupportsInt | typing.SupportsIndex) -> None:
@@ -130,6 +115,21 @@ class Trace:
         """End the recording; columns by name, times in ns of CLOCK_MONOTONIC."""
     @property
     def on(self) -> bool: ...
+
+class Scheduling:
+    """Checked parameters of one run of one model."""
+    def __init__(
+        self,
+        priority: typing.SupportsInt | typing.SupportsIndex,
+        custom_id: typing.SupportsInt | typing.SupportsIndex,
+        bpu_cores: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+        device_id: typing.SupportsInt | typing.SupportsIndex,
+        model: LoadedModel,
+        core_count: typing.SupportsInt | typing.SupportsIndex,
+        timeout: typing.SupportsFloat | typing.SupportsIndex | None = None,
+        max_wait: typing.SupportsFloat | typing.SupportsIndex | None = None,
+    ) -> None:
+        """Check them against a chip of that many cores; times in seconds."""
 
 class Runtime:
     """Runs models."""
@@ -142,10 +142,10 @@ class Runtime:
         copies: typing.SupportsInt | typing.SupportsIndex,
         bytes: typing.SupportsInt | typing.SupportsIndex,
     ) -> None: ...
+    def fast_path(self, plan: Plan) -> typing.Any:
+        """The function that runs inputs of usual forms; NotImplemented for others."""
     def forget(self, model: str) -> None:
         """Leave a model out of the statistics."""
-    def plain_runner(self, plan: Plan) -> typing.Any:
-        """The function that runs inputs of usual forms; NotImplemented for others."""
     def reset_statistics(self) -> None: ...
     def run(
         self,
@@ -157,14 +157,14 @@ class Runtime:
     def statistics(self) -> dict[str, typing.Any]:
         """Counts and times so far, see hbm_runtime.statistics."""
     @property
-    def trace(self) -> Trace: ...
+    def trace(self) -> RunTrace: ...
 
 class Plan:
     """Models with how they are scheduled."""
     def __init__(self, runtime: Runtime, entries: list[typing.Any]) -> None:
-        """From (Model, Scheduling) tuples."""
+        """From (LoadedModel, Scheduling) tuples."""
 
-class InFlight:
+class RunLimit:
     """Counts unfinished asynchronous runs."""
     def __init__(self, limit: typing.SupportsInt | typing.SupportsIndex) -> None: ...
     def close(self) -> None:
@@ -196,14 +196,14 @@ class Job:
     def end(self) -> str:
         """'', 'results', 'error' or 'cancelled'."""
 
-class PreparedJob:
+class PendingCall:
     """An asynchronous run to start."""
     def __init__(self, plan: Plan, input: typing.Any, is_items: bool) -> None: ...
     def start(
         self,
         runtime: Runtime,
-        in_flight: InFlight,
-        sink: EndedJobs,
+        limit: RunLimit,
+        ended_jobs: EndedJobs,
         number: typing.SupportsInt | typing.SupportsIndex,
         timeout: typing.SupportsFloat | typing.SupportsIndex | None,
         wait_when_full: bool,
@@ -230,8 +230,8 @@ class BoundRun:
         """The function that runs with a time-out and returns the outputs."""
     def start(
         self,
-        in_flight: InFlight,
-        sink: EndedJobs,
+        limit: RunLimit,
+        ended_jobs: EndedJobs,
         number: typing.SupportsInt | typing.SupportsIndex,
         timeout: typing.SupportsFloat | typing.SupportsIndex | None,
         wait_when_full: bool,
@@ -255,17 +255,17 @@ def has_log_lines() -> bool:
 
 def input_buffer(
     runtime: Runtime,
-    model: Model,
+    model: LoadedModel,
     index: typing.SupportsInt | typing.SupportsIndex,
     shape: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
 ) -> typing.Any:
     """Device memory for an input of that shape in elements."""
 
 def load(library: Library, files: collections.abc.Sequence[str]) -> tuple[typing.Any, ...]:
-    """Load files together: (list of Model, list of the files' descriptions)."""
+    """Load files together: (list of LoadedModel, list of the files' descriptions)."""
 
 def output_buffer(
-    runtime: Runtime, model: Model, index: typing.SupportsInt | typing.SupportsIndex
+    runtime: Runtime, model: LoadedModel, index: typing.SupportsInt | typing.SupportsIndex
 ) -> typing.Any:
     """Device memory for an output."""
 
