@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 
 NAME = "inference_node"
 STATISTICS_PERIOD = 1.0  # seconds
-REPORT_PERIOD = 5.0  # seconds between two log lines about the same fault of the same model
 STOP_TIMEOUT = 5.0  # seconds for running inferences to end
 
 
@@ -118,7 +117,7 @@ class InferenceNode(LifecycleNode):
         # The wall clock of timers: the node's own may stand still in a simulation.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._wake_up = self.create_guard_condition(safe_callback(self, self._run_calls))
-        throttle = LogThrottle(REPORT_PERIOD)
+        throttle = LogThrottle()
         clock = NodeClock(self)
         self._image_subscriptions = Subscriptions(
             self, clock, lambda: self.max_image_bytes, throttle

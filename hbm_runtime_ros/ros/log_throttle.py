@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 
+REPORT_PERIOD = 5.0  # seconds between two log lines about the same fault of the same model
+
 
 class LogThrottle:
     """Lets one message per key and period through; thread-safe.
@@ -15,7 +17,9 @@ class LogThrottle:
     hide another's.
     """
 
-    def __init__(self, period: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, period: float = REPORT_PERIOD, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Start with nothing seen.
 
         Args:
