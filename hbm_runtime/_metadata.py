@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from hbm_runtime import _core
-from hbm_runtime._calling.scheduling import copy_of
-from hbm_runtime._loading.loaded_models import ModelTable, Snapshot
+from hbm_runtime._loading.loaded_models import ModelLoader, Snapshot
+from hbm_runtime._loading.scheduling import copy_of
 from hbm_runtime.models import Models
 from hbm_runtime.types import QuantParams, SchedParam, hbDNNDataType, hbDNNQuantiType
 
@@ -18,11 +18,11 @@ T = TypeVar("T")
 class Metadata:
     """What the loaded models say about themselves."""
 
-    _table: ModelTable
+    _loader: ModelLoader
 
     @property
     def _snapshot(self) -> Snapshot:
-        return self._table.snapshot
+        return self._loader.snapshot
 
     @property
     def models(self) -> Models:
@@ -42,7 +42,7 @@ class Metadata:
     @property
     def model_descs(self) -> dict[str, str]:
         """``{model: description}`` as the compiler put it into the model; '' without one."""
-        return {name: entry.model.description for name, entry in self._snapshot.entries.items()}
+        return dict(self._snapshot.descriptions)
 
     @property
     def hbm_descs(self) -> dict[str, str]:
@@ -142,7 +142,7 @@ class Metadata:
     def sched_params(self) -> dict[str, SchedParam]:
         """``{model: scheduling parameters}``; copies, so that changing them changes nothing."""
         return {
-            name: copy_of(entry.settings.param) for name, entry in self._snapshot.entries.items()
+            name: copy_of(entry.scheduling.param) for name, entry in self._snapshot.entries.items()
         }
 
     def _of_inputs(self, read: Callable[[_core.TensorInfo], T]) -> dict[str, dict[str, T]]:

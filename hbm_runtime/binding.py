@@ -10,9 +10,8 @@ from typing import Any
 import numpy.typing as npt
 
 from hbm_runtime import _core
-from hbm_runtime._calling.calls import check_callback
-from hbm_runtime._calling.completions import Completions
-from hbm_runtime._calling.inputs import check_timeout
+from hbm_runtime._calling.future_settler import FutureSettler
+from hbm_runtime._checks import check_callback, check_timeout
 from hbm_runtime.futures import RunFuture
 
 Array = npt.NDArray[Any]
@@ -32,7 +31,7 @@ class Binding:
         outputs: dict[str, Array],
         bound: _core.BoundRun,
         start: Callable[[RunFuture, Callable[[int, bool, bool], _core.Job], str], RunFuture],
-        completions: Completions,
+        settler: FutureSettler,
         in_flight: _core.RunLimit,
     ) -> None:
         self._model_name = model_name
@@ -41,7 +40,7 @@ class Binding:
         self._bound = bound
         self._run = bound.runner(outputs)
         self._start = start
-        self._completions = completions
+        self._settler = settler
         self._in_flight = in_flight
 
     @property
@@ -97,7 +96,7 @@ class Binding:
         future._callback = check_callback(callback)
 
         def begin(number: int, wait: bool, delivering: bool) -> _core.Job:
-            ended = self._completions.ended
+            ended = self._settler.ended
             return self._bound.start(self._in_flight, ended, number, time, wait, delivering)
 
         return self._start(future, begin, when_full)

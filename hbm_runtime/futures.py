@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from hbm_runtime import _core
-from hbm_runtime._calling.inputs import check_timeout
+from hbm_runtime._checks import check_timeout
 from hbm_runtime.errors import HBMError, HBMTimeoutError
 
 Results = Any

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from hbm_runtime import _core, quantization
 from hbm_runtime._data_types import NUMPY_DTYPES, storage_shape
-from hbm_runtime._loading.source_file import SourceFile
+from hbm_runtime._source_file import SourceFile
 from hbm_runtime._texts import did_you_mean, shown
 from hbm_runtime.errors import HBMInputError, HBMModelError
 from hbm_runtime.types import QuantParams, hbDNNDataType, hbDNNQuantiType

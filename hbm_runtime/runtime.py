@@ -15,20 +15,25 @@ import numpy.typing as npt
 
 from hbm_runtime import _core
 from hbm_runtime._calling.calls import (
-    NOT_GIVEN,
+    MISSING,
     Results,
-    check_callback,
-    check_flag,
-    check_when_full,
-    finished,
-    items_of,
-    the_input,
+    as_requested,
+    model_calls,
+    single_input,
 )
-from hbm_runtime._calling.completions import PATIENCE, Completions
 from hbm_runtime._calling.device_buffers import input_buffers, output_buffers
-from hbm_runtime._calling.inputs import check_count, check_model_name, check_timeout, the_model
+from hbm_runtime._calling.future_settler import PATIENCE, FutureSettler
+from hbm_runtime._calling.inputs import only_or_named_model
+from hbm_runtime._checks import (
+    check_callback,
+    check_count,
+    check_flag,
+    check_model_name,
+    check_timeout,
+    check_when_full,
+)
 from hbm_runtime._loading.library import open_library
-from hbm_runtime._loading.loaded_models import ModelTable
+from hbm_runtime._loading.loaded_models import ModelLoader
 from hbm_runtime._loading.log import forward_log_lines
 from hbm_runtime._loading.model_paths import check_paths, path_text
 from hbm_runtime._loading.version import VersionProperty
@@ -88,11 +93,11 @@ class HB_HBMRuntime(Metadata):
         self._library = open_library(library)
         self._in_flight = _core.RunLimit(check_count(max_in_flight, "max_in_flight"))
         self._runtime = _core.Runtime(self._library)
-        self._completions = Completions(self._in_flight)
+        self._settler = FutureSettler(self._in_flight)
         self._closed = False
         self._closing = threading.Lock()
-        self._table = ModelTable(self._library, self._runtime)
-        self._table.load(paths, first_wins=True)
+        self._loader = ModelLoader(self._library, self._runtime)
+        self._loader.load(paths, first_wins=True)
 
     @property
     def library(self) -> _core.Library:
@@ -130,7 +135,7 @@ class HB_HBMRuntime(Metadata):
             HBMInputError: A model is unknown, a priority out of range or a core not on the chip;
                 nothing was changed.
         """
-        self._table.update(
+        self._loader.update(
             {
                 "priority": priority,
                 "bpu_cores": bpu_cores,
@@ -143,7 +148,7 @@ class HB_HBMRuntime(Metadata):
 
     def run(
         self,
-        input: Inputs = NOT_GIVEN,
+        input: Inputs = MISSING,
         model_name: str | None = None,
         priority: Mapping[str, int] | int | None = None,
         bpu_cores: Mapping[str, Sequence[int]] | Sequence[int] | None = None,
@@ -189,7 +194,7 @@ class HB_HBMRuntime(Metadata):
             HBMMemoryError: The accelerator has no memory left.
             HBMClosedError: The runtime was closed.
         """
-        snapshot = self._table.snapshot
+        snapshot = self._loader.snapshot
         if (
             model_name is None
             and priority is None
@@ -201,19 +206,19 @@ class HB_HBMRuntime(Metadata):
             and timing is False
             and not named
         ):
-            plain = snapshot.plain(input)
-            if plain is not NotImplemented:
-                return plain  # type: ignore[no-any-return]
+            results = snapshot.fast_path(input)
+            if results is not NotImplemented:
+                return results  # type: ignore[no-any-return]
         self._check_open()
         changes = _changes(priority, bpu_cores, custom_id, device_id)
-        items = items_of(snapshot, the_input(input, named, "run"), model_name, changes)
+        items = model_calls(snapshot, single_input(input, named, "run"), model_name, changes)
         dense, timing = check_flag(dense, "dense"), check_flag(timing, "timing")
         results, times = self._runtime.run(snapshot.plan, items, check_timeout(timeout))
-        return finished(results, times, dense, timing, self._runtime)
+        return as_requested(results, times, dense, timing, self._runtime)
 
     def run_async(
         self,
-        input: Inputs = NOT_GIVEN,
+        input: Inputs = MISSING,
         model_name: str | None = None,
         priority: Mapping[str, int] | int | None = None,
         bpu_cores: Mapping[str, Sequence[int]] | Sequence[int] | None = None,
@@ -260,10 +265,10 @@ class HB_HBMRuntime(Metadata):
             HBMMemoryError: The accelerator has no memory left for the inputs and outputs.
             HBMClosedError: The runtime was closed.
         """
-        snapshot = self._table.snapshot
+        snapshot = self._loader.snapshot
         dense, timing = check_flag(dense, "dense"), check_flag(timing, "timing")
         time_out = check_timeout(timeout)
-        given = the_input(input, named, "run_async") if named or input is NOT_GIVEN else input
+        given = single_input(input, named, "run_async") if named or input is MISSING else input
         prepared = None
         if (
             model_name is None
@@ -275,7 +280,7 @@ class HB_HBMRuntime(Metadata):
             prepared = _core.PendingCall(snapshot.plan, given, False)
         if prepared is None or not prepared.fits:
             changes = _changes(priority, bpu_cores, custom_id, device_id)
-            items = items_of(snapshot, given, model_name, changes)
+            items = model_calls(snapshot, given, model_name, changes)
             prepared = _core.PendingCall(snapshot.plan, items, True)
         ready = prepared
 
@@ -283,10 +288,10 @@ class HB_HBMRuntime(Metadata):
             results, times = ready.take_results(job)
             if not dense and not timing:
                 return results  # type: ignore[no-any-return]
-            return finished(results, times, dense, timing, self._runtime)
+            return as_requested(results, times, dense, timing, self._runtime)
 
         def begin(number: int, wait: bool, delivering: bool) -> _core.Job:
-            ended = self._completions.ended
+            ended = self._settler.ended
             return ready.start(
                 self._runtime, self._in_flight, ended, number, time_out, wait, delivering
             )
@@ -372,8 +377,8 @@ class HB_HBMRuntime(Metadata):
             freed when the last view of it is gone.
         """
         self._check_open()
-        snapshot = self._table.snapshot
-        name = the_model(model_name, list(snapshot.entries))
+        snapshot = self._loader.snapshot
+        name = only_or_named_model(model_name, list(snapshot.entries))
         return input_buffers(self._runtime, snapshot.entries[name].model, shapes)
 
     def bind(
@@ -403,8 +408,8 @@ class HB_HBMRuntime(Metadata):
                 known only after a run.
         """
         self._check_open()
-        snapshot = self._table.snapshot
-        name = the_model(model_name, list(snapshot.entries))
+        snapshot = self._loader.snapshot
+        name = only_or_named_model(model_name, list(snapshot.entries))
         model = snapshot.entries[name].model
         changes = _changes(priority, bpu_cores, custom_id, device_id)
         scheduling = snapshot.scheduling_for([name], changes)[0]
@@ -418,9 +423,7 @@ class HB_HBMRuntime(Metadata):
             list(outputs.values()),
             scheduling,
         )
-        return Binding(
-            name, arrays, outputs, bound, self._start, self._completions, self._in_flight
-        )
+        return Binding(name, arrays, outputs, bound, self._start, self._settler, self._in_flight)
 
     def load(self, model_file: PathLike | Sequence[PathLike]) -> list[str]:
         """Load more models while others run.
@@ -436,7 +439,7 @@ class HB_HBMRuntime(Metadata):
             HBMModelError: As for the constructor; nothing was loaded.
         """
         self._check_open()
-        return self._table.load(check_paths(model_file), first_wins=False)
+        return self._loader.load(check_paths(model_file), first_wins=False)
 
     def unload(self, model_name: str) -> None:
         """Forget a model; runs of it that are under way end as they would.
@@ -444,7 +447,7 @@ class HB_HBMRuntime(Metadata):
         Its memory is free when they, its bindings and the other models of its file are gone.
         """
         self._check_open()
-        self._table.unload(model_name)
+        self._loader.unload(model_name)
 
     def reload(self, model_name: str, model_file: PathLike | None = None) -> None:
         """Replace a model by a new version while it runs.
@@ -462,7 +465,7 @@ class HB_HBMRuntime(Metadata):
         """
         self._check_open()
         path = None if model_file is None else check_paths(path_text(model_file, "a model file"))
-        self._table.reload(model_name, path[0] if path else None)
+        self._loader.reload(model_name, path[0] if path else None)
 
     def warm_up(
         self, model_name: str | None = None, runs: int = 1, shapes: Shapes | None = None
@@ -476,7 +479,7 @@ class HB_HBMRuntime(Metadata):
         """
         self._check_open()
         count = check_count(runs, "runs")
-        snapshot = self._table.snapshot
+        snapshot = self._loader.snapshot
         if model_name is not None:
             names = [check_model_name(model_name, list(snapshot.entries), "model_name")]
         else:
@@ -528,17 +531,15 @@ class HB_HBMRuntime(Metadata):
             if self._closed:
                 return
             self._closed = True
-        if self._completions.is_own_process():
+        if self._settler.is_own_process():
             self._in_flight.close()
-        self._table.close()
+        self._loader.close()
         try:
-            if self._completions.is_own_process() and not self._in_flight.wait_until_empty(
-                time_out
-            ):
-                self._completions.cancel_all()
+            if self._settler.is_own_process() and not self._in_flight.wait_until_empty(time_out):
+                self._settler.cancel_all()
         finally:
-            self._completions.retire()
-            self._completions.join(None if time_out is None else PATIENCE)
+            self._settler.retire()
+            self._settler.join(None if time_out is None else PATIENCE)
             self._runtime.close()
             forward_log_lines()
 
@@ -565,7 +566,7 @@ class HB_HBMRuntime(Metadata):
         wait = check_when_full(when_full)
         self._check_open()
         try:
-            return self._completions.start(
+            return self._settler.start(
                 future, lambda number, delivering: begin(number, wait, delivering)
             )
         finally:

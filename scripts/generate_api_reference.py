@@ -52,7 +52,7 @@ SETTINGS: dict[str, Any] = {
 # What the source says for reasons of its own, and what that means to a reader.
 REWRITTEN = (
     (r"\bVersionProperty = VersionProperty\(\)", "str"),
-    (r"\b_NOT_GIVEN\b", "..."),
+    (r"\bMISSING\b", "..."),
     (r"\b_core\.", ""),
     (r"\b_NamedInt\b", "IntEnum"),
     (r"\(lambda: (.+?)\)\(\)", r"\1"),

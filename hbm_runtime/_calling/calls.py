@@ -10,17 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from hbm_runtime import _core
-from hbm_runtime._calling.inputs import arrange, check_model_name
+from hbm_runtime._calling.inputs import arrange
+from hbm_runtime._checks import check_model_name
 from hbm_runtime._loading.loaded_models import Snapshot
-from hbm_runtime._texts import shown
 from hbm_runtime.errors import HBMInputError
 from hbm_runtime.telemetry.statistics import StageTimes
 
 Array = npt.NDArray[Any]
 Results = dict[str, dict[str, Array]]
-Items = list[tuple[int, list[Array], "_core.Scheduling | None"]]
+ModelCalls = list[tuple[int, list[Array], "_core.Scheduling | None"]]
 
-NOT_GIVEN: Any = object()
+MISSING: Any = object()
 _INPUT_KEYWORDS = ("input_tensor", "input_tensors", "multi_input_tensors")
 
 
@@ -34,9 +34,9 @@ class RunResult(dict[str, dict[str, Array]]):
     timing: dict[str, StageTimes]
 
 
-def items_of(
+def model_calls(
     snapshot: Snapshot, given: Any, model_name: str | None, changes: Mapping[str, Any]
-) -> Items:
+) -> ModelCalls:
     """Return one call's parts as the core takes them."""
     if model_name is not None:
         check_model_name(model_name, list(snapshot.entries), "model_name")
@@ -49,7 +49,7 @@ def items_of(
     ]
 
 
-def the_input(input: Any, named: Mapping[str, Any], call: str) -> Any:
+def single_input(input: Any, named: Mapping[str, Any], call: str) -> Any:
     """Return a call's one input, which may have any of the manual's names."""
     unknown = [name for name in named if name not in _INPUT_KEYWORDS]
     if unknown:
@@ -58,36 +58,13 @@ def the_input(input: Any, named: Mapping[str, Any], call: str) -> Any:
             f"{', '.join(_INPUT_KEYWORDS)}, model_name, priority, bpu_cores, custom_id, device_id, "
             f"timeout, dense and timing"
         )
-    given = [*([] if input is NOT_GIVEN else [input]), *named.values()]
+    given = [*([] if input is MISSING else [input]), *named.values()]
     if len(given) != 1:
         raise HBMInputError(f"{call}() takes exactly one input argument, got {len(given)}")
     return given[0]
 
 
-def check_flag(value: object, what: str) -> bool:
-    """Return a True or False of the caller's."""
-    if value is False or value is True:
-        return value
-    if not isinstance(value, np.bool_):
-        raise HBMInputError(f"{what}: expected True or False, got {shown(value)}")
-    return bool(value)
-
-
-def check_callback(callback: Any) -> Any:
-    """Return what is called with a run's results, if anything is."""
-    if callback is not None and not callable(callback):
-        raise HBMInputError(f"callback: expected a function or None, got {shown(callback)}")
-    return callback
-
-
-def check_when_full(when_full: object) -> bool:
-    """Return whether to wait when too many runs are unfinished."""
-    if when_full not in ("wait", "raise"):
-        raise HBMInputError(f'when_full: expected "wait" or "raise", got {shown(when_full)}')
-    return when_full == "wait"
-
-
-def finished(
+def as_requested(
     results: Results,
     times: Mapping[str, tuple[int, int, int, int]],
     dense: bool,

@@ -3,55 +3,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hbm_runtime._checks import check_model_name
 from hbm_runtime._texts import did_you_mean, shown
 from hbm_runtime.errors import HBMInputError
 
 Arrays = list[npt.NDArray[Any]]
 
 
-def check_model_name(name: object, known: Sequence[str], what: str) -> str:
-    """Return the name if such a model is loaded; raise HBMInputError if not."""
-    if not isinstance(name, str):
-        raise HBMInputError(f'"{what}" must be a str, got {type(name).__name__}')
-    if name not in known:
-        raise HBMInputError(
-            f"Provided {what} {shown(name)} is not in the loaded model "
-            f"list{did_you_mean(name, known)}",
-            model=name,
-        )
-    return name
-
-
-def check_timeout(timeout: object, what: str = "timeout", unit: str = "seconds") -> float | None:
-    """Return the time to wait; None waits as long as it takes."""
-    if timeout is None:
-        return None
-    if isinstance(timeout, numbers.Real):
-        with contextlib.suppress(OverflowError):
-            time = float(timeout)
-            if time >= 0:
-                return time
-    raise HBMInputError(f"{what}: expected {unit} (0 or more) or None, got {shown(timeout)}")
-
-
-def check_count(value: object, what: str) -> int:
-    """Return a number of at least 1."""
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
-        count = int(value)
-        if count >= 1:
-            return count
-    raise HBMInputError(f"{what}: expected an int of 1 or more, got {shown(value)}")
-
-
-def the_model(model_name: str | None, loaded: Sequence[str]) -> str:
+def only_or_named_model(model_name: str | None, loaded: Sequence[str]) -> str:
     """Return the model that is meant, which may go without its name if it is the only one."""
     if model_name is not None:
         return check_model_name(model_name, loaded, "model_name")
@@ -82,9 +47,9 @@ def arrange(
     if isinstance(inputs, Mapping):
         if any(isinstance(value, Mapping) for value in inputs.values()):
             return _arrange_models(inputs, model_name, input_names)
-        model = the_model(model_name, loaded)
+        model = only_or_named_model(model_name, loaded)
         return {model: _arrange_model(inputs, model, input_names[model])}
-    model = the_model(model_name, loaded)
+    model = only_or_named_model(model_name, loaded)
     names = input_names[model]
     if len(names) != 1:
         raise HBMInputError(

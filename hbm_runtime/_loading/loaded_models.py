@@ -11,12 +11,12 @@ from functools import cached_property
 from typing import Any
 
 from hbm_runtime import _core
-from hbm_runtime._calling.inputs import check_model_name
-from hbm_runtime._calling.scheduling import Changes, Settings, changed
+from hbm_runtime._checks import check_model_name
 from hbm_runtime._loading.log import forward_log_lines
 from hbm_runtime._loading.model_paths import check_origin, explain_refusal
 from hbm_runtime._loading.preemption import warn_of_missing_boundaries
-from hbm_runtime._loading.source_file import SourceFile
+from hbm_runtime._loading.scheduling import Changes, ModelScheduling, changed
+from hbm_runtime._source_file import SourceFile
 from hbm_runtime.errors import HBMClosedError, HBMInputError, HBMModelError
 from hbm_runtime.models import Models, models_of
 
@@ -29,7 +29,7 @@ class Entry:
 
     model: _core.LoadedModel
     source: SourceFile
-    settings: Settings
+    scheduling: ModelScheduling
 
     @property
     def path(self) -> str:
@@ -44,14 +44,19 @@ class Snapshot:
     entries: Mapping[str, Entry]
     file_descriptions: Mapping[str, str]
     plan: _core.Plan
-    plain: Callable[[Any], Any]  # runs an input of a usual form, or returns NotImplemented
+    fast_path: Callable[[Any], Any]  # runs an input of a usual form, or returns NotImplemented
     core_count: int
-    told: set[str]  # models that were warned about their pre-empting priority
+    warned: set[str]  # models that were warned about their pre-empting priority
 
     @cached_property
     def indices(self) -> dict[str, int]:
         """``{model: its place in the plan}``."""
         return {name: index for index, name in enumerate(self.entries)}
+
+    @cached_property
+    def descriptions(self) -> dict[str, str]:
+        """``{model: the compiler's description}``; '' without one."""
+        return {name: entry.model.description for name, entry in self.entries.items()}
 
     @cached_property
     def input_names(self) -> dict[str, list[str]]:
@@ -84,20 +89,20 @@ class Snapshot:
         if all(values is None for values in changes.values()):
             return [None] * len(names)
         # Names of models that take no part in the call are checked as well.
-        settings = {name: entry.settings for name, entry in self.entries.items()}
+        scheduling = {name: entry.scheduling for name, entry in self.entries.items()}
         named = {
             what: values if isinstance(values, Mapping) or values is None
             else dict.fromkeys(names, values)
             for what, values in changes.items()
         }  # fmt: skip
-        merged = changed(settings, named, per_model=True)
+        merged = changed(scheduling, named, per_model=True)
         if named.get("priority"):
             priorities = {name: merged[name].param.priority for name in names}
-            warn_of_missing_boundaries(self.entries, priorities, self.told)
+            warn_of_missing_boundaries(self.descriptions, priorities, self.warned)
         return [merged[name].compile(self.entries[name].model, self.core_count) for name in names]
 
 
-class ModelTable:
+class ModelLoader:
     """Changes the set of loaded models; every change makes a new snapshot or none at all."""
 
     snapshot: Snapshot
@@ -105,7 +110,7 @@ class ModelTable:
     def __init__(self, library: _core.Library, runtime: _core.Runtime) -> None:
         self._library = library
         self._runtime = runtime
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
         self._lock = threading.Lock()
         self.snapshot = self._make({}, {})
 
@@ -127,7 +132,7 @@ class ModelTable:
                 descriptions[path] = description
                 for model in models:
                     if model.name not in entries:
-                        entries[model.name] = Entry(model, source, Settings())
+                        entries[model.name] = Entry(model, source, ModelScheduling())
                         names.append(model.name)
                     elif not first_wins:
                         raise HBMInputError(
@@ -188,15 +193,15 @@ class ModelTable:
         """Change scheduling parameters; check everything, then change everything."""
         with self._lock:
             old = self.snapshot
-            settings = {name: entry.settings for name, entry in old.entries.items()}
-            merged = changed(settings, changes, per_model=True)
+            scheduling = {name: entry.scheduling for name, entry in old.entries.items()}
+            merged = changed(scheduling, changes, per_model=True)
             entries = {
-                name: replace(entry, settings=merged[name]) for name, entry in old.entries.items()
+                name: replace(entry, scheduling=merged[name]) for name, entry in old.entries.items()
             }
             self.snapshot = self._make(entries, old.file_descriptions)
             if changes.get("priority"):
                 priorities = {name: merged[name].param.priority for name in changes["priority"]}
-                warn_of_missing_boundaries(entries, priorities, self._told)
+                warn_of_missing_boundaries(self.snapshot.descriptions, priorities, self._warned)
 
     def close(self) -> None:
         """Forget all models; from now on asking for the snapshot raises HBMClosedError."""
@@ -225,8 +230,8 @@ class ModelTable:
         core_count = self._library.core_count
         plan = _core.Plan(
             self._runtime,
-            [(entry.model, entry.settings.compile(entry.model, core_count))
+            [(entry.model, entry.scheduling.compile(entry.model, core_count))
              for entry in entries.values()],
         )  # fmt: skip
-        plain = self._runtime.fast_path(plan)
-        return Snapshot(entries, descriptions, plan, plain, core_count, self._told)
+        fast_path = self._runtime.fast_path(plan)
+        return Snapshot(entries, descriptions, plan, fast_path, core_count, self._warned)

@@ -6,10 +6,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from hbm_runtime._loading.loaded_models import Entry
+from typing import Any
 
 _logger = logging.getLogger("hbm_runtime")
 
@@ -29,34 +26,32 @@ def has_boundaries(description: str) -> bool | None:
         description: The model's, JSON as the compiler writes it.
 
     Returns:
-        None if the description does not tell.
+        None if the description does not say.
     """
     try:
-        told = json.loads(description)
-        value: Any = told.get(_KEY) if isinstance(told, dict) else None
+        fields = json.loads(description)
+        value: Any = fields.get(_KEY) if isinstance(fields, dict) else None
         return None if value is None else float(value) > 0
     except (ValueError, TypeError, RecursionError):
         return None
 
 
 def warn_of_missing_boundaries(
-    entries: Mapping[str, Entry], priorities: Mapping[str, int], told: set[str]
+    descriptions: Mapping[str, str], priorities: Mapping[str, int], warned: set[str]
 ) -> None:
     """Log which loaded models a pre-empting priority cannot interrupt.
 
     Args:
-        entries: The loaded models.
+        descriptions: ``{model: its description}`` of all loaded models.
         priorities: ``{model: priority}`` that is asked for.
-        told: Models for which this was said; added to, and not told again.
+        warned: Models that have been warned about; added to.
     """
-    if all(priority < PRIORITY_PREEMPT or name in told for name, priority in priorities.items()):
+    if all(priority < PRIORITY_PREEMPT or name in warned for name, priority in priorities.items()):
         return
-    solid = [
-        name for name, entry in entries.items() if has_boundaries(entry.model.description) is False
-    ]
+    solid = [name for name, text in descriptions.items() if has_boundaries(text) is False]
     for name, priority in priorities.items():
-        if priority >= PRIORITY_PREEMPT and solid and name not in told:
-            told.add(name)
+        if priority >= PRIORITY_PREEMPT and solid and name not in warned:
+            warned.add(name)
             _logger.warning(
                 "priority %d of model %r pre-empts only models that were compiled with "
                 "max_time_per_fc; without function-call boundaries are: %s",

@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hbm_runtime.telemetry.statistics import OUTCOMES, STAGES
+from hbm_runtime.telemetry.statistics import OUTCOMES, RUN_STAGES
 
 # Columns by name, see src/bindings/telemetry.cpp.
 Recording = Mapping[str, Any]
 
-_RUN_STAGES = STAGES[:-1]
-_NAMES = tuple(f'"{stage}"' for stage in _RUN_STAGES)
-_EXECUTE = _RUN_STAGES.index("execute")
+_STAGES = RUN_STAGES[:-1]
+_NAMES = tuple(f'"{stage}"' for stage in _STAGES)
+_EXECUTE = _STAGES.index("execute")
 _AT_ONCE = 4096  # runs whose columns are Python numbers at a time
 
 

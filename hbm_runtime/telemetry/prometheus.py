@@ -5,12 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
 from hbm_runtime.errors import HBMInputError
-
-if TYPE_CHECKING:
-    from hbm_runtime.telemetry.statistics import ModelStatistics, StageSummary, Statistics
 
 # Not with the package prometheus_client: the format is a few lines of text, while that package
 # keeps metrics of the whole process, which would count a second time what the core has counted.
@@ -19,17 +16,18 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """What an HTTP server has to call the text."""
 
 Labels = Mapping[str, str]
+Figures = Mapping[str, Any]  # what `to_dict` of statistics gives, or a part of it
 Sample = tuple[str, Labels, float]  # what follows the metric's name, labels, value
 
 _LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 _OWN_LABELS = ("core", "direction", "le", "model", "outcome", "quantile", "stage", "state")
 
 
-def text_of(statistics: Statistics, labels: Labels) -> str:
+def text_of(statistics: Figures, labels: Labels) -> str:
     """Return the whole exposition.
 
     Args:
-        statistics: What to write.
+        statistics: What to write, as ``Statistics.to_dict`` gives it.
         labels: Further labels for every sample.
 
     Raises:
@@ -54,11 +52,11 @@ def text_of(statistics: Statistics, labels: Labels) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _metrics(statistics: Statistics) -> Iterator[tuple[str, str, str, Iterable[Sample]]]:
+def _metrics(statistics: Figures) -> Iterator[tuple[str, str, str, Iterable[Sample]]]:
     """Yield name, type, help and samples of each metric."""
-    models = statistics.models.items()
-    memory = statistics.device_memory
-    cores = statistics.cores
+    models = statistics["models"].items()
+    memory = statistics["device_memory"]
+    cores = statistics["cores"]
     yield (
         "hbm_runtime_runs_total",
         "counter",
@@ -76,7 +74,7 @@ def _metrics(statistics: Statistics) -> Iterator[tuple[str, str, str, Iterable[S
         [
             sample
             for name, model in models
-            for stage, summary in model.stages.items()
+            for stage, summary in model["stages"].items()
             for sample in _histogram({"model": name, "stage": stage}, summary)
         ],
     )
@@ -87,8 +85,8 @@ def _metrics(statistics: Statistics) -> Iterator[tuple[str, str, str, Iterable[S
         [
             ("", {"model": name, "stage": stage, "quantile": quantile}, ns / 1e9)
             for name, model in models
-            for stage, summary in model.stages.items()
-            if summary.count
+            for stage, summary in model["stages"].items()
+            if summary["count"]
             for quantile, ns in _quantiles(summary)
         ],
     )
@@ -99,7 +97,7 @@ def _metrics(statistics: Statistics) -> Iterator[tuple[str, str, str, Iterable[S
         [
             ("", {"model": name, "direction": direction}, count)
             for name, model in models
-            for direction, count in (("in", model.copies_in), ("out", model.copies_out))
+            for direction, count in (("in", model["copies_in"]), ("out", model["copies_out"]))
         ],
     )
     yield (
@@ -109,25 +107,25 @@ def _metrics(statistics: Statistics) -> Iterator[tuple[str, str, str, Iterable[S
         [
             ("", {"model": name, "direction": direction}, count)
             for name, model in models
-            for direction, count in (("in", model.bytes_in), ("out", model.bytes_out))
+            for direction, count in (("in", model["bytes_in"]), ("out", model["bytes_out"]))
         ],
     )
     for name, kind, help_text, value in (
-        ("in_flight", "gauge", "Tasks that the accelerator has.", statistics.in_flight),
-        ("waiting", "gauge", "Runs that wait for a place.", statistics.waiting),
-        ("cores", "gauge", "BPU cores of the chip.", cores.count),
-        ("cores_wanted", "gauge", "BPU cores that the tasks in flight want.", cores.wanted),
+        ("in_flight", "gauge", "Tasks that the accelerator has.", statistics["in_flight"]),
+        ("waiting", "gauge", "Runs that wait for a place.", statistics["waiting"]),
+        ("cores", "gauge", "BPU cores of the chip.", cores["count"]),
+        ("cores_wanted", "gauge", "BPU cores that the tasks in flight want.", cores["wanted"]),
         (
             "cores_occupied_seconds_total",
             "counter",
             "Core-seconds with tasks in flight, never more tasks than cores.",
-            cores.occupied_s,
+            cores["occupied_s"],
         ),
         (
             "statistics_seconds",
             "gauge",
             "How long has been counted: since the runtime was made or its statistics reset.",
-            statistics.seconds,
+            statistics["seconds"],
         ),
     ):
         yield f"hbm_runtime_{name}", kind, help_text, [("", {}, value)]
@@ -135,35 +133,35 @@ def _metrics(statistics: Statistics) -> Iterator[tuple[str, str, str, Iterable[S
         "hbm_runtime_core_pinned_seconds_total",
         "counter",
         "Seconds with a task in flight that could run on this core only.",
-        [("", {"core": str(core)}, seconds) for core, seconds in enumerate(cores.pinned_s)],
+        [("", {"core": str(core)}, seconds) for core, seconds in enumerate(cores["pinned_s"])],
     )
     yield (
         "hbm_runtime_device_memory_bytes",
         "gauge",
         "Device memory of buffers: used, or kept for the next runs.",
-        [("", {"state": "used"}, memory.used), ("", {"state": "idle"}, memory.idle)],
+        [("", {"state": "used"}, memory["used"]), ("", {"state": "idle"}, memory["idle"])],
     )
 
 
-def _outcomes(model: ModelStatistics) -> Iterator[tuple[str, int]]:
+def _outcomes(model: Figures) -> Iterator[tuple[str, int]]:
     for outcome in ("ok", "timeout", "cancelled", "rejected", "failed"):
-        yield outcome, getattr(model, outcome)
+        yield outcome, model[outcome]
 
 
-def _histogram(labels: Labels, summary: StageSummary) -> Iterator[Sample]:
+def _histogram(labels: Labels, summary: Figures) -> Iterator[Sample]:
     # A recorded n ns took n up to n + 1: those below a bound are those up to it.
-    for bound, count in summary.below:
+    for bound, count in summary["below"]:
         yield "_bucket", {**labels, "le": _number(bound / 1e9)}, count
-    yield "_bucket", {**labels, "le": "+Inf"}, summary.count
-    yield "_sum", labels, summary.sum_ns / 1e9
-    yield "_count", labels, summary.count
+    yield "_bucket", {**labels, "le": "+Inf"}, summary["count"]
+    yield "_sum", labels, summary["sum_ns"] / 1e9
+    yield "_count", labels, summary["count"]
 
 
-def _quantiles(summary: StageSummary) -> Iterator[tuple[str, int]]:
-    yield "0.5", summary.p50_ns
-    yield "0.9", summary.p90_ns
-    yield "0.99", summary.p99_ns
-    yield "1", summary.max_ns
+def _quantiles(summary: Figures) -> Iterator[tuple[str, int]]:
+    yield "0.5", summary["p50_ns"]
+    yield "0.9", summary["p90_ns"]
+    yield "0.99", summary["p99_ns"]
+    yield "1", summary["max_ns"]
 
 
 def _in_braces(labels: Labels) -> str:

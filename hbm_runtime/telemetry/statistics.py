@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from hbm_runtime.telemetry import prometheus
 
-# In the order of the core's enumerations; the last stage is the sum of the others.
+# In the order of the core's enumerations. The stages are those of a run in the runtime, not of an
+# image in a node; the last one is the sum of the others.
 OUTCOMES = ("ok", "timeout", "cancelled", "rejected", "failed")
-STAGES = ("queue", "copy_in", "execute", "copy_out", "total")
+RUN_STAGES = ("queue", "copy_in", "execute", "copy_out", "total")
 # The core counts durations below 2^12 ns, 2^13 ns and so on.
 _FIRST_BOUND = 12
 
@@ -98,7 +99,7 @@ class ModelStatistics:
     copies_out: int = 0
     bytes_out: int = 0
     stages: Mapping[str, StageSummary] = field(
-        default_factory=lambda: {stage: StageSummary() for stage in STAGES}
+        default_factory=lambda: {stage: StageSummary() for stage in RUN_STAGES}
     )
 
     @property
@@ -206,7 +207,7 @@ class Statistics:
         Raises:
             HBMInputError: A label's name is none that Prometheus takes, or is one of ours.
         """
-        return prometheus.text_of(self, labels or {})
+        return prometheus.text_of(self.to_dict(), labels or {})
 
 
 def from_snapshot(snapshot: Mapping[str, Any]) -> Statistics:
@@ -243,7 +244,7 @@ def _model(counts: Mapping[str, Any]) -> ModelStatistics:
         bytes_out=bytes_out,
         stages={
             stage: summary_of(summary)
-            for stage, summary in zip(STAGES, counts["stages"], strict=True)
+            for stage, summary in zip(RUN_STAGES, counts["stages"], strict=True)
         },
     )
 

@@ -18,24 +18,10 @@ import layers
 # Known and on the way out.
 KNOWN = frozenset(
     [
-        "hbm_runtime/_calling/completions.py imports hbm_runtime/futures.py sideways: "
-        "hbm_runtime/_calling is beside futures",
-        "hbm_runtime/_loading/loaded_models.py imports hbm_runtime/_calling/inputs.py upward: "
-        "hbm_runtime/_loading is below hbm_runtime/_calling",
-        "hbm_runtime/_loading/loaded_models.py imports hbm_runtime/_calling/scheduling.py upward:"
-        " hbm_runtime/_loading is below hbm_runtime/_calling",
-        "hbm_runtime/futures.py imports hbm_runtime/_calling/inputs.py sideways: futures is "
-        "beside hbm_runtime/_calling",
         "hbm_runtime/image/picture_inputs.py imports hbm_runtime/__init__.py upward: "
         "hbm_runtime/image is below public faces",
         "hbm_runtime/image/pixel_values.py imports hbm_runtime/__init__.py upward: "
         "hbm_runtime/image is below public faces",
-        "hbm_runtime/models.py imports hbm_runtime/_calling/inputs.py upward: descriptions is "
-        "below hbm_runtime/_calling",
-        "hbm_runtime/models.py imports hbm_runtime/_loading/source_file.py upward: descriptions "
-        "is below hbm_runtime/_loading",
-        "hbm_runtime/quantization.py imports hbm_runtime/_calling/inputs.py upward: descriptions "
-        "is below hbm_runtime/_calling",
     ]
 )
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from hbm_runtime import _core
 from hbm_runtime.telemetry.statistics import (
-    STAGES,
+    RUN_STAGES,
     StageTimes,
     Statistics,
     from_snapshot,
@@ -101,7 +101,7 @@ def test_every_number_of_the_core_has_its_name() -> None:
     assert (busy.ok, busy.timeout, busy.cancelled, busy.rejected, busy.failed) == (3, 1, 2, 5, 4)
     assert busy.runs == 15
     assert (busy.copies_in, busy.bytes_in, busy.copies_out, busy.bytes_out) == (6, 600_000, 1, 1000)
-    assert tuple(busy.stages) == STAGES == ("queue", "copy_in", "execute", "copy_out", "total")
+    assert tuple(busy.stages) == RUN_STAGES == ("queue", "copy_in", "execute", "copy_out", "total")
     execute = busy.stages["execute"]
     assert (execute.count, execute.sum_ns, execute.mean_ns) == (3, 602, 602 / 3)
     assert (execute.p50_ns, execute.p90_ns, execute.p99_ns, execute.max_ns) == (200, 290, 300, 300)

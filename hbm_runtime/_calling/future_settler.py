@@ -23,7 +23,7 @@ _numbers = itertools.count(1)
 PATIENCE = 5.0  # seconds for the accelerator and for callbacks when there is no time left
 
 
-class _State:
+class _Unsettled:
     """What the thread works on; it knows nothing of the runtime, which may go before it."""
 
     def __init__(self, in_flight: _core.RunLimit) -> None:
@@ -68,15 +68,15 @@ class _State:
             forward_log_lines()
 
 
-class Completions:
+class FutureSettler:
     """Keeps the unfinished futures of one runtime and settles each at its end."""
 
     def __init__(self, in_flight: _core.RunLimit) -> None:
-        self._state = _State(in_flight)
+        self._unsettled = _Unsettled(in_flight)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
-        weakref.finalize(self, self._state.retire).atexit = False
+        weakref.finalize(self, self._unsettled.retire).atexit = False
         _all.add(self)
 
     def is_own_process(self) -> bool:
@@ -86,7 +86,7 @@ class Completions:
     @property
     def ended(self) -> _core.EndedJobs:
         """Where jobs go that ended."""
-        return self._state.ended
+        return self._unsettled.ended
 
     def start(self, future: RunFuture, begin: Callable[[int, bool], _core.Job]) -> RunFuture:
         """Begin a job that settles the future.
@@ -98,32 +98,32 @@ class Completions:
         if self._thread is None:
             self._start_thread()
         number = next(_numbers)
-        self._state.pending[number] = future
-        future._forget = functools.partial(self._state.settled, number)
+        self._unsettled.pending[number] = future
+        future._forget = functools.partial(self._unsettled.settled, number)
         try:
             future._job = begin(number, threading.current_thread() is self._thread)
         except BaseException:
-            self._state.forget(number)
+            self._unsettled.forget(number)
             raise
         if future._job.end:  # the thread may have come too early to find the job
             if future._callback is None:
                 future._settle()
             else:  # never in the caller's own thread, which may hold what the callback waits for
-                self._state.ended.put(number)
+                self._unsettled.ended.put(number)
         return future
 
     def refuse_new(self) -> None:
         """Start nothing more, also for threads that wait for room."""
-        self._state.refuse_new()
+        self._unsettled.refuse_new()
 
     def cancel_all(self) -> None:
         """Cancel every unfinished future."""
-        for future in list(self._state.pending.values()):
+        for future in list(self._unsettled.pending.values()):
             future.cancel()
 
     def retire(self) -> None:
         """Let the thread end once every future is settled."""
-        self._state.retire()
+        self._unsettled.retire()
 
     def join(self, timeout: float | None) -> None:
         """Wait until all futures are settled, unless this thread is in a callback of one."""
@@ -133,36 +133,36 @@ class Completions:
 
     def refuse_all(self) -> None:
         """Give an error to the futures that nothing will settle any more."""
-        for future in list(self._state.pending.values()):
+        for future in list(self._unsettled.pending.values()):
             future._refuse(HBMClosedError("the program ended before the run"))
 
     def _start_thread(self) -> None:
         with self._lock:
             if self._thread is None:
                 thread = threading.Thread(
-                    target=self._state.settle_ended, name="hbm_runtime completion", daemon=True
+                    target=self._unsettled.settle_ended, name="hbm_runtime completion", daemon=True
                 )
                 thread.start()
                 self._thread = thread
 
 
-_all: weakref.WeakSet[Completions] = weakref.WeakSet()
+_all: weakref.WeakSet[FutureSettler] = weakref.WeakSet()
 
 
 def _end_all() -> None:
     """Cancel what is unfinished, while Python can still run the callbacks."""
-    everybody = [completions for completions in _all if completions.is_own_process()]
-    for completions in everybody:
-        completions.refuse_new()
-        completions.cancel_all()
-        completions.retire()
+    settlers = [settler for settler in _all if settler.is_own_process()]
+    for settler in settlers:
+        settler.refuse_new()
+        settler.cancel_all()
+        settler.retire()
     end = time.monotonic() + PATIENCE
-    for completions in everybody:
-        completions.join(max(end - time.monotonic(), 0.1))
+    for settler in settlers:
+        settler.join(max(end - time.monotonic(), 0.1))
     if not _core.stop_jobs(PATIENCE):
         _logger.warning("the accelerator still holds a task at the end of the program")
-    for completions in everybody:
-        completions.refuse_all()
+    for settler in settlers:
+        settler.refuse_all()
 
 
 atexit.register(_end_all)

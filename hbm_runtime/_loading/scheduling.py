@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hbm_runtime import _core
-from hbm_runtime._calling.inputs import check_timeout
+from hbm_runtime._checks import check_timeout
 from hbm_runtime._texts import did_you_mean, shown
 from hbm_runtime.errors import HBMInputError
 from hbm_runtime.types import SchedParam
@@ -28,16 +28,16 @@ Changes = Mapping[str, Any]  # parameter: {model: value} or one value for all, N
 
 
 @dataclass
-class Settings:
+class ModelScheduling:
     """How one model is scheduled."""
 
     param: SchedParam = field(default_factory=SchedParam)
     timeout: float | None = None  # seconds for a call that gives none
     max_wait_ms: float | None = None  # until a task goes before all others
 
-    def copy(self) -> Settings:
+    def copy(self) -> ModelScheduling:
         """Return an independent copy."""
-        return Settings(copy_of(self.param), self.timeout, self.max_wait_ms)
+        return ModelScheduling(copy_of(self.param), self.timeout, self.max_wait_ms)
 
     def compile(self, model: _core.LoadedModel, core_count: int) -> _core.Scheduling:
         """Return the core's form; raise HBMInputError unless it fits a chip of so many cores."""
@@ -55,8 +55,8 @@ class Settings:
 
 
 def changed(
-    settings: Mapping[str, Settings], changes: Changes, *, per_model: bool
-) -> dict[str, Settings]:
+    settings: Mapping[str, ModelScheduling], changes: Changes, *, per_model: bool
+) -> dict[str, ModelScheduling]:
     """Return copies with the changes made in them.
 
     Args:
@@ -98,7 +98,7 @@ def _check_name(name: object, what: str, known: Iterable[str]) -> None:
         )
 
 
-def _set(settings: Settings, model: str, what: str, value: Any) -> None:
+def _set(settings: ModelScheduling, model: str, what: str, value: Any) -> None:
     if what == "bpu_cores":
         cores = [_integer(core, model, what, _INT32) for core in _cores(value, model)]
         settings.param.bpu_cores = cores or [-1]

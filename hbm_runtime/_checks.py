@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of arguments that several calls of a runtime have in common."""
+
+from __future__ import annotations
+
+import contextlib
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from hbm_runtime._texts import did_you_mean, shown
+from hbm_runtime.errors import HBMInputError
+
+
+def check_model_name(name: object, known: Sequence[str], what: str) -> str:
+    """Return the name if such a model is loaded; raise HBMInputError if not."""
+    if not isinstance(name, str):
+        raise HBMInputError(f'"{what}" must be a str, got {type(name).__name__}')
+    if name not in known:
+        raise HBMInputError(
+            f"Provided {what} {shown(name)} is not in the loaded model "
+            f"list{did_you_mean(name, known)}",
+            model=name,
+        )
+    return name
+
+
+def check_timeout(timeout: object, what: str = "timeout", unit: str = "seconds") -> float | None:
+    """Return the time to wait; None waits as long as it takes."""
+    if timeout is None:
+        return None
+    if isinstance(timeout, numbers.Real):
+        with contextlib.suppress(OverflowError):
+            time = float(timeout)
+            if time >= 0:
+                return time
+    raise HBMInputError(f"{what}: expected {unit} (0 or more) or None, got {shown(timeout)}")
+
+
+def check_count(value: object, what: str) -> int:
+    """Return a number of at least 1."""
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        count = int(value)
+        if count >= 1:
+            return count
+    raise HBMInputError(f"{what}: expected an int of 1 or more, got {shown(value)}")
+
+
+def check_flag(value: object, what: str) -> bool:
+    """Return a True or False of the caller's."""
+    if value is False or value is True:
+        return value
+    if not isinstance(value, np.bool_):
+        raise HBMInputError(f"{what}: expected True or False, got {shown(value)}")
+    return bool(value)
+
+
+def check_callback(callback: Any) -> Any:
+    """Return what is called with a run's results, if anything is."""
+    if callback is not None and not callable(callback):
+        raise HBMInputError(f"callback: expected a function or None, got {shown(callback)}")
+    return callback
+
+
+def check_when_full(when_full: object) -> bool:
+    """Return whether to wait when too many runs are unfinished."""
+    if when_full not in ("wait", "raise"):
+        raise HBMInputError(f'when_full: expected "wait" or "raise", got {shown(when_full)}')
+    return when_full == "wait"
