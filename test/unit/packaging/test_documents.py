@@ -125,6 +125,11 @@ def test_no_file_names_a_path_that_is_not_there() -> None:
     assert gone == []
 
 
+@pytest.mark.parametrize("page", ARCHITECTURE, ids=lambda page: page.name)
+def test_the_architecture_names_only_what_is_there(page: Path) -> None:
+    assert missing_names(page) == []
+
+
 def test_the_architecture_names_files_and_functions() -> None:
     texts = [page.read_text(encoding="utf-8") for page in ARCHITECTURE]
     named = [name for text in texts for _, name in NAMED.findall(text)]
