@@ -3,6 +3,17 @@
 
 from __future__ import annotations
 
+import importlib
+
+try:
+    importlib.import_module("hbm_runtime._core")
+except ModuleNotFoundError as error:  # in the source folder, which has none beside it
+    if error.name != "hbm_runtime._core":
+        raise
+    from hbm_runtime._find_core import find_core
+
+    _core = find_core()
+
 from hbm_runtime._calling.calls import RunResult
 from hbm_runtime._loading.preemption import PRIORITY_PREEMPT, PRIORITY_URGENT
 from hbm_runtime.binding import Binding

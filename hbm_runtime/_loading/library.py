@@ -21,7 +21,7 @@ PATH_VARIABLE = "HBM_RUNTIME_LIBRARY_PATH"
 ENGINE_VARIABLE = "HBM_SIM_ENGINE"
 
 BOARD_FOLDER = Path("/usr/hobot/lib")
-SIMULATOR_FOLDER = Path(__file__).parents[1] / "simulator"
+SIMULATOR_FOLDER = Path(_core.__file__).parent / "simulator"
 _NAMES = ("libhbucp.so", "libdnn.so")
 
 
