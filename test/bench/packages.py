@@ -9,9 +9,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
+import lock
 import pip_progress
 
-REQUIREMENTS = ROOT / "requirements" / "bench.txt"
+REQUIREMENTS = lock.lock_file("bench", f"{sys.version_info.major}.{sys.version_info.minor}")
 FOLDER = ROOT / "build" / "bench" / "packages"
 STAMP = FOLDER / "requirements.txt"
 
@@ -22,7 +23,7 @@ def add_to_path() -> None:
 
 
 def install(say: Callable[[str], None]) -> None:
-    """Installs what requirements/bench.txt names, if that has not been done yet.
+    """Installs the locked versions of requirements/bench.txt, if that has not been done yet.
 
     A failure is said and not raised: the lines that need a package say that it is absent.
     """
