@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draws the plan in doc/architecture.md from the table of rooms that stands below it.
 
-Rooms of Python say in their docstrings what lives there; the table takes it from them.
+Rooms of Python say in their docstrings what lives there, those of C++ in the README beside them:
+the table takes it from there.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import re
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import generated_file
 
-PAGE = generated_file.ROOT / "doc" / "architecture.md"
+ROOT = generated_file.ROOT
+PAGE = ROOT / "doc" / "architecture.md"
 TABLE = re.compile(r"^\| floor \|.*\n\|[-:| ]+\|\n((?:\|.*\n)+)", re.MULTILINE)
 DRAWING = re.compile(r"(<!-- generated: plan .*?-->\n).*?(<!-- end of generated -->)", re.DOTALL)
 DRAWING_MARGIN = 20
@@ -112,7 +114,7 @@ def _border(above: Collection[int], below: Collection[int]) -> str:
 
 
 def page() -> str:
-    """Returns the page with the plan of its table, and with what Python's rooms say they are."""
+    """Returns the page with the plan of its table, and with what the rooms say of themselves."""
     text = PAGE.read_text(encoding="utf-8")
     text = TABLE.sub(lambda found: re.sub(r"^\|.*`.*$", _described, found[0], flags=re.M), text)
     plan = f"```text\n{draw(read_table(text))}\n```"
@@ -120,14 +122,25 @@ def page() -> str:
 
 
 def _described(line: re.Match[str]) -> str:
-    """Returns a row with the first line of the room's docstring, if it has one."""
+    """Returns a row with what the room itself says of it, if it does."""
     room = _room(line[0])
-    file = generated_file.ROOT / room.name / "__init__.py"
+    says = _docstring(ROOT / room.name / "__init__.py") or _readme_row(ROOT / room.name)
+    return line[0].replace(f"| {room.sentence} |", f"| {says or room.sentence} |")
+
+
+def _docstring(file: Path) -> str:
     if not file.is_file():
-        return line[0]
+        return ""
     docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-    says = docstring.partition("\n")[0].rstrip(".")
-    return line[0].replace(f"| {room.sentence} |", f"| {says} |")
+    return docstring.partition("\n")[0].rstrip(".")
+
+
+def _readme_row(folder: Path) -> str:
+    """Returns the second cell of the folder's row in the README beside it."""
+    readme = folder.parent / "README.md"
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    row = re.search(rf"^\| `{folder.name}/` \| (.+?) \|", text, re.MULTILINE)
+    return row[1] if row else ""
 
 
 if __name__ == "__main__":

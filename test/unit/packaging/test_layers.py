@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from pathlib import Path
 
@@ -70,7 +71,14 @@ def test_plan_and_table_are_up_to_date() -> None:
     assert generate_plan.page() == text, "out of date: python scripts/generate_plan.py"
     for room in generate_plan.read_table(text):
         assert f"{room.floor:2} │" in text
-        assert room.sentence, f"{room.name}: its __init__.py, or the table, says what lives there"
+        assert room.sentence, f"{room.name}: what lives there?"
+
+
+def test_every_package_of_the_product_says_what_lives_there() -> None:
+    files = sorted(REPOSITORY.glob("hbm_runtime*/**/__init__.py"))
+    docstrings = {file: ast.get_docstring(ast.parse(file.read_text("utf-8"))) for file in files}
+    assert len(files) > 10
+    assert [file for file, docstring in docstrings.items() if not docstring] == []
 
 
 def faults(root: Path, files: dict[str, str], table: str = TABLE) -> list[str]:
