@@ -20,15 +20,13 @@ from test_summary import Result, read_results, report
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "sanitize"
-KINDS = {"address": "address,undefined", "thread": "thread"}
+PRESETS = {"address": "asan-ubsan", "thread": "tsan"}  # of src/CMakePresets.json
 # A find ends the process at once, so no test passes over it.
 OPTIONS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
 }
-# The stack is readable at this level and the tests are half as slow as without optimisation.
-FLAGS = "-O1 -g1"
 STEP_LIMIT_S = 1200
 # In Python, on the instrumented libraries; the messages' classes are those of `make build`.
 FUZZING = "fuzzing image messages"
@@ -37,10 +35,10 @@ FUZZING = "fuzzing image messages"
 def main() -> int:
     """Returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {' '.join(KINDS)}; all")
-    kinds = parser.parse_args().kinds or list(KINDS)
-    if unknown := set(kinds) - set(KINDS):
-        parser.error(f"{', '.join(sorted(unknown))}: not among {' '.join(KINDS)}")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {' '.join(PRESETS)}; all")
+    kinds = parser.parse_args().kinds or list(PRESETS)
+    if unknown := set(kinds) - set(PRESETS):
+        parser.error(f"{', '.join(sorted(unknown))}: not among {' '.join(PRESETS)}")
     results: list[Result] = []
     for kind in kinds:
         results += sanitize(kind)
@@ -63,11 +61,7 @@ def sanitize(kind: str) -> list[Result]:
     jobs = str(len(os.sched_getaffinity(0)))
     steps = {
         "configuring": [
-            *("cmake", "-S", str(ROOT / "src"), "-B", str(build)),
-            *("-DCMAKE_BUILD_TYPE=RelWithDebInfo", f"-DHBM_SANITIZE={KINDS[kind]}"),
-            *(f"-DCMAKE_C_FLAGS_RELWITHDEBINFO={FLAGS}",),
-            *(f"-DCMAKE_CXX_FLAGS_RELWITHDEBINFO={FLAGS}",),
-            *("-DHBM_BUILD_TESTS=ON", "-DHBM_WARNINGS_AS_ERRORS=ON"),
+            *("cmake", "-S", str(ROOT / "src"), "-B", str(build), f"--preset={PRESETS[kind]}"),
             f"-DHBM_BUILD_PYTHON={'ON' if kind == 'address' else 'OFF'}",
             *(f"-DPython3_EXECUTABLE={sys.executable}", "--no-warn-unused-cli"),
         ],
