@@ -22,6 +22,13 @@ class Binding:
 
     Write into ``inputs``, call ``run``, read ``outputs``: always the same arrays. One run at a
     time: a second one meanwhile raises HBMBusyError, so use one binding per thread.
+
+    Examples:
+        >>> from hbm_runtime import HB_HBMRuntime
+        >>> binding = HB_HBMRuntime("model.hbm").bind()
+        >>> binding.inputs["x"][:] = 1.5  # written straight into device memory
+        >>> binding.run()["y"].tolist()
+        [[2.5, 2.5, 2.5, 2.5]]
     """
 
     def __init__(
@@ -88,7 +95,8 @@ class Binding:
             timeout: Seconds until the outputs must be there; None for the model's own.
             callback: Called with ``outputs`` before the future ends, as in ``run_async`` of the
                 runtime.
-            when_full: ``"wait"`` or ``"raise"``, likewise.
+            when_full: What to do when ``max_in_flight`` runs of the runtime are unfinished:
+                ``"wait"`` until one is done, within the time-out, or ``"raise"`` HBMBusyError.
         """
         time = check_timeout(timeout)
         future = RunFuture()

@@ -29,6 +29,12 @@ def pack_four_bit(values: npt.NDArray[Any], data_type: hbDNNDataType) -> npt.NDA
 
     Raises:
         HBMInputError: Another data type, no integers, or a value out of range.
+
+    Examples:
+        >>> import numpy as np
+        >>> from hbm_runtime import hbDNNDataType, pack_four_bit
+        >>> pack_four_bit(np.array([1, 2, 3]), hbDNNDataType.U4).tolist()  # 0x21, 0x03
+        [33, 3]
     """
     low, high = _range_of(data_type)
     array = np.asarray(values)
@@ -63,6 +69,12 @@ def unpack_four_bit(
 
     Raises:
         HBMInputError: Another data type, no bytes, or a length that does not fit.
+
+    Examples:
+        >>> import numpy as np
+        >>> from hbm_runtime import hbDNNDataType, unpack_four_bit
+        >>> unpack_four_bit(np.array([0x21, 0x0F], np.uint8), hbDNNDataType.S4, length=3).tolist()
+        [1, 2, -1]
     """
     _range_of(data_type)
     array = np.asarray(packed)

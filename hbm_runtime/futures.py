@@ -28,6 +28,14 @@ class RunFuture(concurrent.futures.Future[Results]):
 
     It is a ``concurrent.futures.Future`` (``result``, ``exception``, ``add_done_callback``,
     ``concurrent.futures.wait``), and may be awaited on any asyncio event loop.
+
+    Examples:
+        >>> import numpy as np
+        >>> from hbm_runtime import HB_HBMRuntime
+        >>> rt = HB_HBMRuntime("model.hbm")
+        >>> future = rt.run_async(np.zeros((1, 4), np.float32))
+        >>> future.result(timeout=5.0)["plus"]["y"].tolist()
+        [[1.0, 1.0, 1.0, 1.0]]
     """
 
     def __init__(self) -> None:

@@ -332,7 +332,7 @@ class Model:
         """Return the model metadata response of the KServe (Open Inference) protocol, version 2.
 
         Its shapes are those of the arrays that ``run`` takes and returns; 4-bit tensors, which the
-        protocol does not have, are told as ``UINT8``.
+        protocol does not have, are given as ``UINT8``.
         """
 
         def describe(tensors: Tensors) -> list[dict[str, Any]]:

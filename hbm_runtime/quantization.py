@@ -78,6 +78,14 @@ def dequantize(
     Raises:
         HBMInputError: Scales or zero points do not fit the array, or the data type is BOOL8 or
             none of the accelerator's.
+
+    Examples:
+        >>> import numpy as np
+        >>> from hbm_runtime import QuantParams, dequantize, hbDNNQuantiType
+        >>> scale, zero = np.array([0.5], np.float32), np.array([10], np.int32)
+        >>> quant = QuantParams(scale, zero, hbDNNQuantiType.SCALE)
+        >>> dequantize(np.array([10, 12], np.uint8), quant).tolist()
+        [0.0, 1.0]
     """
     stored = _as_array(array)
     data_type = _stored_type(stored, dtype)
@@ -121,6 +129,13 @@ def quantize(
     Raises:
         HBMInputError: Scales or zero points do not fit the array, or the data type is BOOL8 or
             none of the accelerator's.
+
+    Examples:
+        >>> import numpy as np
+        >>> from hbm_runtime import QuantParams, hbDNNDataType, hbDNNQuantiType, quantize
+        >>> quant = QuantParams(np.array([0.5], np.float32), quant_type=hbDNNQuantiType.SCALE)
+        >>> quantize(np.array([1.0, 100.0]), quant, hbDNNDataType.S8).tolist()  # clipped at 127
+        [2, 127]
     """
     data_type = _data_type(dtype)
     real = _as_array(array)

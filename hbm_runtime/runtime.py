@@ -70,6 +70,16 @@ class HB_HBMRuntime(Metadata):
         HBMModelError: A file is missing, damaged or made for another accelerator.
         HBMLibraryError: The accelerator's libraries, or the simulator's engine, are missing.
         HBMMemoryError: The accelerator has no room for the models.
+
+    Examples:
+        >>> import numpy as np
+        >>> from hbm_runtime import HB_HBMRuntime
+        >>> with HB_HBMRuntime("model.hbm") as rt:
+        ...     print(rt.model_names, rt.input_shapes)
+        ...     outputs = rt.run(np.zeros((1, 4), np.float32), timeout=5.0)["plus"]
+        ['plus'] {'plus': {'x': [1, 4]}}
+        >>> outputs["y"].tolist()
+        [[1.0, 1.0, 1.0, 1.0]]
     """
 
     version: VersionProperty = VersionProperty()
@@ -170,9 +180,9 @@ class HB_HBMRuntime(Metadata):
                 objects with the buffer protocol or DLPack are taken like arrays.
             model_name: The model, where several are loaded; filters the third form.
             priority: For this call only, ``{model: value}`` or one value for all.
-            bpu_cores: For this call only, likewise.
-            custom_id: For this call only, likewise.
-            device_id: For this call only, likewise.
+            bpu_cores: For this call only, ``{model: core numbers}`` or the core numbers for all.
+            custom_id: For this call only, ``{model: value}`` or one value for all.
+            device_id: For this call only, ``{model: value}`` or one value for all.
             timeout: Seconds until the outputs must be there, the wait for a place included; None
                 for the models' own (``set_scheduling_params``), which is none by default.
             dense: Return C-contiguous arrays: outputs with padded rows are copied together.
@@ -238,22 +248,24 @@ class HB_HBMRuntime(Metadata):
         device memory are held, not copied; do not write to them before the future is done.
 
         Args:
-            input: As for ``run``; likewise all that is not named here.
-            model_name: As for ``run``.
-            priority: As for ``run``.
-            bpu_cores: As for ``run``.
-            custom_id: As for ``run``.
-            device_id: As for ``run``.
+            input: An array for a model with one input, ``{input: array}``, or
+                ``{model: {input: array}}``, as ``run`` takes it.
+            model_name: The model, where several are loaded; filters the third form.
+            priority: For this call only, ``{model: value}`` or one value for all.
+            bpu_cores: For this call only, ``{model: core numbers}`` or the core numbers for all.
+            custom_id: For this call only, ``{model: value}`` or one value for all.
+            device_id: For this call only, ``{model: value}`` or one value for all.
             timeout: Seconds until the outputs must be there, counted from this call.
-            dense: As for ``run``.
-            timing: As for ``run``.
+            dense: Return C-contiguous arrays: outputs with padded rows are copied together.
+            timing: Return a ``RunResult``, a dict with the attribute ``timing``.
             callback: Called with the results before the future ends, on the completion thread or
                 on the one that waits for the future. What it raises becomes the future's error.
                 It should not take long: other futures of this runtime wait for it.
             when_full: What to do when ``max_in_flight`` runs are unfinished: ``"wait"`` until one
                 is done, within the time-out, or ``"raise"`` HBMBusyError. On the thread of an
                 event loop use ``"raise"``.
-            **named: As for ``run``.
+            **named: The input under a name of the manual's: ``input_tensor``,
+                ``input_tensors`` or ``multi_input_tensors``.
 
         Returns:
             A ``concurrent.futures.Future`` of what ``run`` returns, that may also be awaited.
@@ -321,14 +333,14 @@ class HB_HBMRuntime(Metadata):
 
         Args:
             inputs: One input of ``run`` for each run.
-            model_name: As for ``run``, for every run.
-            priority: As for ``run``, for every run.
-            bpu_cores: As for ``run``, for every run.
-            custom_id: As for ``run``, for every run.
-            device_id: As for ``run``, for every run.
+            model_name: The model of every run, where several are loaded.
+            priority: For these runs only, ``{model: value}`` or one value for all.
+            bpu_cores: For these runs only, ``{model: core numbers}`` or the core numbers for all.
+            custom_id: For these runs only, ``{model: value}`` or one value for all.
+            device_id: For these runs only, ``{model: value}`` or one value for all.
             timeout: Seconds until all outputs must be there.
-            dense: As for ``run``.
-            timing: As for ``run``.
+            dense: Return C-contiguous arrays: outputs with padded rows are copied together.
+            timing: Return a ``RunResult``, a dict with the attribute ``timing``.
 
         Returns:
             What ``run`` returns, in the order of the inputs.
@@ -399,9 +411,9 @@ class HB_HBMRuntime(Metadata):
                 are left out get memory of their own.
             shapes: ``{input: dimensions}`` in elements, for inputs with dynamic dimensions.
             priority: For runs of this binding, instead of the model's.
-            bpu_cores: Likewise.
-            custom_id: Likewise.
-            device_id: Likewise.
+            bpu_cores: Core numbers for runs of this binding, instead of the model's.
+            custom_id: For runs of this binding, instead of the model's.
+            device_id: For runs of this binding, instead of the model's; reserved, 0.
 
         Raises:
             HBMInputError: An array is no device memory or does not fit, or an output's shape is
@@ -436,7 +448,8 @@ class HB_HBMRuntime(Metadata):
 
         Raises:
             HBMInputError: A model of a name in the file is loaded already; nothing was loaded.
-            HBMModelError: As for the constructor; nothing was loaded.
+            HBMModelError: A file is missing, damaged or made for another accelerator; nothing was
+                loaded.
         """
         self._check_open()
         return self._loader.load(check_paths(model_file), first_wins=False)

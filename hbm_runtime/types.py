@@ -40,6 +40,13 @@ class hbDNNDataType(_NamedInt):
         U64: uint64.
         BOOL8: bool.
         MAX: How many there are; no tensor has it.
+
+    Examples:
+        >>> from hbm_runtime import HB_HBMRuntime, hbDNNDataType
+        >>> HB_HBMRuntime("model.hbm").input_dtypes["plus"]["x"] is hbDNNDataType.F32
+        True
+        >>> print(hbDNNDataType(3), hbDNNDataType.U8 == 3)
+        hbDNNDataType.U8 True
     """
 
     S4 = 0
@@ -65,6 +72,12 @@ class hbDNNQuantiType(_NamedInt):
     Attributes:
         NONE: Not at all.
         SCALE: By scales and zero points; see ``QuantParams``.
+
+    Examples:
+        >>> from hbm_runtime import HB_HBMRuntime, hbDNNQuantiType
+        >>> quant = HB_HBMRuntime("model.hbm").output_quants["plus"]["y"]
+        >>> quant.quant_type is hbDNNQuantiType.NONE
+        True
     """
 
     NONE = 0
@@ -81,6 +94,14 @@ class QuantParams:
         zero_point: int32 of shape [n], or [0] when all are zero.
         quant_type: ``hbDNNQuantiType.NONE`` or ``SCALE``.
         axis: Axis of per-axis scales; negative or 0 where it has no meaning.
+
+    Examples:
+        >>> import numpy as np
+        >>> from hbm_runtime import QuantParams, dequantize, hbDNNQuantiType
+        >>> scale = np.array([0.5, 0.25], np.float32)
+        >>> quant = QuantParams(scale, quant_type=hbDNNQuantiType.SCALE, axis=1)
+        >>> dequantize(np.array([[4, 4]], np.int8), quant).tolist()
+        [[2.0, 1.0]]
     """
 
     scale: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
@@ -111,6 +132,13 @@ class SchedParam:
         customId: Among equal priorities the smaller first, e.g. a time stamp or frame number.
         bpu_cores: Core numbers; ``[-1]`` leaves the choice to the scheduler.
         deviceId: Reserved, 0.
+
+    Examples:
+        >>> from hbm_runtime import HB_HBMRuntime
+        >>> rt = HB_HBMRuntime("model.hbm")
+        >>> rt.set_scheduling_params(priority={"plus": 200}, bpu_cores={"plus": [0]})
+        >>> rt.sched_params["plus"]
+        SchedParam(priority=200, customId=0, bpu_cores=[0], deviceId=0)
     """
 
     priority: Any = 0

@@ -119,12 +119,13 @@ def describe(module: Any) -> list[str]:
     parts = [f"\n## `{module.path}`\n", f"{module.docstring.value}\n"]
     parts += [render(member) for member in members if not member.is_attribute]
     if module.path == PACKAGE:
-        members = [module["runtime"][name] for name in ("Array", "Inputs", "PathLike")]
+        members += [module["runtime"][name] for name in ("Array", "Inputs", "PathLike")]
     parts += ["### Constants and names of types\n", "Name | Value", "---- | -----"]
     for member in members:
         if member.is_attribute:
             value = " ".join(str(member.value).split()).replace("|", "\\|")
             parts.append(f"`{member.name}` | `{value}`")
+    parts += [render(member) for member in members if member.is_attribute and member.docstring]
     return parts
 
 

@@ -29,6 +29,14 @@ class RunResult(dict[str, dict[str, Array]]):
 
     Attributes:
         timing: ``{model: StageTimes}``.
+
+    Examples:
+        >>> import numpy as np
+        >>> from hbm_runtime import HB_HBMRuntime
+        >>> rt = HB_HBMRuntime("model.hbm")
+        >>> result = rt.run(np.zeros((1, 4), np.float32), timing=True)
+        >>> list(result["plus"]), result.timing["plus"].execute_ns > 0
+        (['y'], True)
     """
 
     timing: dict[str, StageTimes]

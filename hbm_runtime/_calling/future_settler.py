@@ -93,7 +93,7 @@ class FutureSettler:
 
         Args:
             future: Complete but for its job.
-            begin: Starts the job of this number; is told whether this is the completion thread.
+            begin: Starts the job of this number; gets whether this is the completion thread.
         """
         if self._thread is None:
             self._start_thread()

@@ -11,10 +11,23 @@ from typing import Any
 _logger = logging.getLogger("hbm_runtime")
 
 PRIORITY_PREEMPT = 254
-"""Runs before 0 to 253, and interrupts them at their next function-call boundary."""
+"""Runs before 0 to 253, and interrupts them at their next function-call boundary.
+
+Examples:
+    >>> import numpy as np
+    >>> from hbm_runtime import PRIORITY_PREEMPT, HB_HBMRuntime
+    >>> rt = HB_HBMRuntime("model.hbm")
+    >>> outputs = rt.run(np.zeros((1, 4), np.float32), priority=PRIORITY_PREEMPT)
+"""
 
 PRIORITY_URGENT = 255
-"""Runs before all others, and interrupts 0 to 254 at their next function-call boundary."""
+"""Runs before all others, and interrupts 0 to 254 at their next function-call boundary.
+
+Examples:
+    >>> from hbm_runtime import PRIORITY_URGENT, HB_HBMRuntime
+    >>> rt = HB_HBMRuntime("model.hbm")
+    >>> rt.set_scheduling_params(priority={"plus": PRIORITY_URGENT})
+"""
 
 _KEY = "MAX_TIME_PER_FC"  # of the compiler's description: microseconds, 0 for no boundaries
 

@@ -26,6 +26,14 @@ class StageTimes(NamedTuple):  # a tuple, because it is made for each run that a
         copy_in_ns: Copying inputs into device memory.
         execute_ns: From the submission until the task was done, with the accelerator's own queue.
         copy_out_ns: Making the outputs readable.
+
+    Examples:
+        >>> import numpy as np
+        >>> from hbm_runtime import HB_HBMRuntime
+        >>> rt = HB_HBMRuntime("model.hbm")
+        >>> times = rt.run(np.zeros((1, 4), np.float32), timing=True).timing["plus"]
+        >>> times.total_ns == sum(times), list(times.to_dict())
+        (True, ['queue_ns', 'copy_in_ns', 'execute_ns', 'copy_out_ns', 'total_ns'])
     """
 
     queue_ns: int
@@ -169,6 +177,14 @@ class Statistics:
         in_flight: Tasks that the accelerator has now.
         waiting: Runs that wait for a place now.
         device_memory: Memory of buffers now.
+
+    Examples:
+        >>> from hbm_runtime import HB_HBMRuntime
+        >>> rt = HB_HBMRuntime("model.hbm")
+        >>> rt.warm_up(runs=3)
+        >>> statistics = rt.stats()
+        >>> statistics.models["plus"].ok, statistics.models["plus"].stages["execute"].count
+        (3, 3)
     """
 
     models: Mapping[str, ModelStatistics] = field(default_factory=dict)

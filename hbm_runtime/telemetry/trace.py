@@ -24,7 +24,7 @@ from hbm_runtime.telemetry.chrome_trace import Recording, events
 _logger = logging.getLogger("hbm_runtime.trace")
 
 MAX_RUNS = 250_000
-"""How many runs a trace keeps unless told otherwise: about 24 MB, and 200 MB of text."""
+"""How many runs a trace keeps by default: about 24 MB, and 200 MB of text."""
 
 
 class Trace:
@@ -43,6 +43,14 @@ class Trace:
     Raises:
         HBMInputError: The path cannot be written, ``max_runs`` is not positive, or a trace of
             this runtime is already being recorded.
+
+    Examples:
+        >>> from hbm_runtime import HB_HBMRuntime
+        >>> rt = HB_HBMRuntime("model.hbm")
+        >>> with rt.trace("runs.json.gz") as trace:  # open it with https://ui.perfetto.dev
+        ...     rt.warm_up(runs=2)
+        >>> trace.runs, trace.path.name
+        (2, 'runs.json.gz')
     """
 
     def __init__(
