@@ -95,8 +95,15 @@ def test_an_error_in_the_block_does_not_wait(slow: HB_HBMRuntime) -> None:
 
 def test_close_from_a_callback(save: Callable[..., str]) -> None:
     rt = HB_HBMRuntime(save(plus_one("m", 2)))
-    future = rt.run_async(X, callback=lambda results: rt.close())
+    both_asked = threading.Event()
+
+    def close(results: object) -> None:
+        assert both_asked.wait(20)
+        rt.close()
+
+    future = rt.run_async(X, callback=close)
     other = rt.run_async(X)
+    both_asked.set()
     wait_until(future.done, "the callback returns")
     assert future.exception() is None and rt.closed
     assert (other.result()["m"]["y"] == 1).all()
