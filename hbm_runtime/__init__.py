@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 
-try:
-    importlib.import_module("hbm_runtime._core")
-except ModuleNotFoundError as error:  # in the source folder, which has none beside it
-    if error.name != "hbm_runtime._core":
-        raise
+if importlib.util.find_spec("hbm_runtime._core") is None:  # in the source folder
     from hbm_runtime._find_core import find_core
 
-    _core = find_core()
+    find_core()
 
 from hbm_runtime._calling.calls import RunResult
 from hbm_runtime._loading.preemption import PRIORITY_PREEMPT, PRIORITY_URGENT

@@ -53,6 +53,7 @@ def _load(file: Path) -> ModuleType:
     except BaseException:
         del sys.modules[NAME]
         raise
+    sys.modules["hbm_runtime"].__dict__["_core"] = module  # as the import system does
     return module
 
 
