@@ -10,6 +10,13 @@ import numpy
 import numpy.typing
 
 __all__: list[str] = [
+    "MODEL_FILE_MAGIC",
+    "MODEL_FILE_MAX_CALLS",
+    "MODEL_FILE_MAX_DESCRIPTION_SIZE",
+    "MODEL_FILE_MAX_LATENCY_US",
+    "MODEL_FILE_MAX_METADATA_SIZE",
+    "MODEL_FILE_MAX_NAME_SIZE",
+    "MODEL_FILE_VERSION",
     "BoundRun",
     "EndedJobs",
     "Histogram",
@@ -30,6 +37,7 @@ __all__: list[str] = [
     "output_buffer",
     "pybind11_version",
     "quantize",
+    "read_model_file",
     "stop_jobs",
     "take_log_lines",
 ]
@@ -281,10 +289,22 @@ def quantize(
 ) -> None:
     """Fill `stored`, which must not overlap `real`."""
 
+def read_model_file(
+    descriptor: typing.SupportsInt | typing.SupportsIndex, name: str, keep_graphs: bool
+) -> typing.Any:
+    """Return the ModelFile in an open file, or None without `keep_graphs`."""
+
 def stop_jobs(patience: typing.SupportsFloat | typing.SupportsIndex) -> bool:
     """End asynchronous runs for good; whether the accelerator let go of all."""
 
 def take_log_lines() -> list[typing.Any]:
     """Take the accelerator's log lines as (level, text); 3 is a warning, 4 an error."""
 
+MODEL_FILE_MAGIC: bytes
+MODEL_FILE_MAX_CALLS: int = 4096
+MODEL_FILE_MAX_DESCRIPTION_SIZE: int = 1048576
+MODEL_FILE_MAX_LATENCY_US: int = 60000000
+MODEL_FILE_MAX_METADATA_SIZE: int = 67108864
+MODEL_FILE_MAX_NAME_SIZE: int = 255
+MODEL_FILE_VERSION: int = 2
 pybind11_version: str = "3.1"

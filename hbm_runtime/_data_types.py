@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which numpy data type the elements of each of the accelerator's data types have."""
+"""The table of the accelerator's data types: the numpy type and storage of their elements."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def data_type_of(dtype: np.dtype[Any]) -> hbDNNDataType | None:
     return _BY_KIND.get((dtype.kind, dtype.itemsize))
 
 
-def storage_shape(shape: tuple[int, ...], data_type: hbDNNDataType) -> tuple[int, ...]:
+def storage_shape(shape: tuple[int, ...], data_type: int) -> tuple[int, ...]:
     """Return the shape of the array for a tensor's shape: two 4-bit elements make a byte."""
     if data_type in FOUR_BIT and shape and shape[-1] > 0:
         return (*shape[:-1], (shape[-1] + 1) // 2)

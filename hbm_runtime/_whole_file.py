@@ -49,7 +49,7 @@ def whole_file(path: str | os.PathLike[str], *, keep: bool = True) -> Iterator[B
     part = f".{uuid.uuid4().hex}.part"  # short: the target's own name may be as long as can be
     try:
         mode = _mode_of(folder, target)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(part, flags, 0o666, dir_fd=folder)
         try:
             with os.fdopen(descriptor, "wb") as stream:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 from typing import Any
@@ -123,10 +124,17 @@ def describe(module: Any) -> list[str]:
     parts += ["### Constants and names of types\n", "Name | Value", "---- | -----"]
     for member in members:
         if member.is_attribute:
-            value = " ".join(str(member.value).split()).replace("|", "\\|")
+            value = constant(module, member.name) or " ".join(str(member.value).split())
+            value = value.replace("|", "\\|")
             parts.append(f"`{member.name}` | `{value}`")
     parts += [render(member) for member in members if member.is_attribute and member.docstring]
     return parts
+
+
+def constant(module: Any, name: str) -> str:
+    """Returns a plain constant's value, which may come from the compiled core; "" of a type."""
+    value = getattr(importlib.import_module(module.path), name, None)
+    return repr(value) if isinstance(value, (int, bytes, tuple)) else ""
 
 
 def render(member: Any) -> str:

@@ -20,7 +20,7 @@ CONTAINERS = {
     "dict": "dict[str, typing.Any]",
 }
 # Elsewhere than ruff's settings: a docstring on one line, sorted imports, none that is not used.
-FIXES = ("check", "--quiet", "--fix", "--unsafe-fixes", "--select", "D200,D212,F401,I,UP")
+FIXES = ("check", "--quiet", "--fix", "--unsafe-fixes", "--select", "D200,D212,F401,I,RUF022,UP")
 
 
 def generate() -> str:

@@ -10,38 +10,28 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Union
 
+from hbm_runtime import _core, _data_types
+from hbm_runtime._data_types import FOUR_BIT, NUMPY_DTYPES
+from hbm_runtime.types import hbDNNQuantiType
+
 StrPath = Union[str, "os.PathLike[str]"]
 
-MAGIC = b"\x89HBMSIM\n"
-FORMAT_VERSION = 2
-
-HEADER = struct.Struct("<8sIIQQ")  # magic, version, metadata CRC, file size, metadata size
-CALL = struct.Struct("<QQIQ")  # offset, size, CRC, latency in µs
-GRAPH_ALIGNMENT = 64
+MAGIC: bytes = _core.MODEL_FILE_MAGIC
+FORMAT_VERSION: int = _core.MODEL_FILE_VERSION
+MAX_METADATA_SIZE: int = _core.MODEL_FILE_MAX_METADATA_SIZE
+MAX_NAME_SIZE: int = _core.MODEL_FILE_MAX_NAME_SIZE
+MAX_DESCRIPTION_SIZE: int = _core.MODEL_FILE_MAX_DESCRIPTION_SIZE
+MAX_CALLS: int = _core.MODEL_FILE_MAX_CALLS
+MAX_LATENCY_US: int = _core.MODEL_FILE_MAX_LATENCY_US  # of a run, and of one function call
 
 # hbDNNDataType 0..13.
-DATA_TYPE_NAMES = (
-    "S4", "U4", "S8", "U8", "F16", "S16", "U16", "F32", "S32", "U32", "F64", "S64", "U64", "BOOL8",
-)  # fmt: skip
-FOUR_BIT_TYPES = (0, 1)
+DATA_TYPE_NAMES = tuple(data_type.name for data_type in NUMPY_DTYPES)
+FOUR_BIT_TYPES = tuple(int(data_type) for data_type in FOUR_BIT)
 # Bytes of a storage unit, which strides step over: one element, or two 4-bit elements.
-ELEMENT_SIZES = (1, 1, 1, 1, 2, 2, 2, 4, 4, 4, 8, 8, 8, 1)
+ELEMENT_SIZES = tuple(dtype.itemsize for dtype in NUMPY_DTYPES.values())
 
-QUANTI_NONE = 0
-QUANTI_SCALE = 1
-
-MAX_METADATA_SIZE = 64 << 20
-MAX_MODELS = 64
-MAX_CORES = 4
-MAX_TENSORS = 64  # inputs, and again outputs
-MAX_RANK = 10
-MAX_NAME_SIZE = 255
-MAX_DESCRIPTION_SIZE = 1 << 20
-MAX_CALLS = 4096
-MAX_LATENCY_US = 60_000_000  # of a call, of a model's calls together, and of max_time_per_fc_us
-MAX_SCALES = 65_536
-MAX_TENSOR_SIZE = 1 << 40
-MAX_GRAPH_SIZE = (1 << 31) - 1  # a protobuf message holds no more
+QUANTI_NONE = int(hbDNNQuantiType.NONE)
+QUANTI_SCALE = int(hbDNNQuantiType.SCALE)
 
 
 class ModelFileError(ValueError):
@@ -213,9 +203,7 @@ def storage_shape(data_type: int, shape: Sequence[int]) -> tuple[int, ...]:
     Returns:
         As many dimensions.
     """
-    if data_type not in FOUR_BIT_TYPES or shape[-1] == -1:
-        return tuple(shape)
-    return (*shape[:-1], -(-shape[-1] // 2))
+    return _data_types.storage_shape(tuple(shape), data_type)
 
 
 def rows_share_bytes(data_type: int, shape: Sequence[int]) -> bool:
@@ -227,11 +215,6 @@ def rows_share_bytes(data_type: int, shape: Sequence[int]) -> bool:
     """
     is_odd_or_dynamic = shape[-1] % 2 != 0
     return data_type in FOUR_BIT_TYPES and is_odd_or_dynamic and any(dim != 1 for dim in shape[:-1])
-
-
-def aligned(offset: int) -> int:
-    """The next offset, from this one on, where a graph may begin."""
-    return -(-offset // GRAPH_ALIGNMENT) * GRAPH_ALIGNMENT
 
 
 def _float32(number: float) -> float:

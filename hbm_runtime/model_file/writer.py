@@ -1,27 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The writer: lays out the bytes and puts the whole file in place at once."""
+"""The writer: lays out the bytes, has the reader check them, and puts the whole file in place."""
 
 from __future__ import annotations
 
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from hbm_runtime import _core
 from hbm_runtime._whole_file import whole_file
-from hbm_runtime.model_file.rules import file_problem
 from hbm_runtime.model_file.spec import (
-    CALL,
     FORMAT_VERSION,
-    HEADER,
     MAGIC,
+    MAX_DESCRIPTION_SIZE,
     MAX_METADATA_SIZE,
+    MAX_NAME_SIZE,
     ModelFile,
     ModelFileError,
+    ModelSpec,
     StrPath,
     TensorSpec,
-    aligned,
 )
+
+_HEADER_SIZE = 32
+_GRAPH_ALIGNMENT = 64
+# What the reader counts, and what of the content that is.
+_COUNTED = {"model_count": "models", "input_count": "inputs", "output_count": "outputs"}
 
 
 def write(path: StrPath, content: ModelFile) -> None:
@@ -35,76 +40,114 @@ def write(path: StrPath, content: ModelFile) -> None:
         ModelFileError: the content breaks a rule of the format (the message names the field).
         OSError: the file cannot be written.
     """
-    problem = file_problem(content)
-    if problem is not None:
-        text = f"cannot write {os.fspath(path)}: {problem.field}: {problem.text}"
-        raise ModelFileError(text, reason="invalid", field=problem.field)
+    name = os.fspath(path)
+    try:
+        chunks = _chunks(content)
+        with whole_file(path) as stream:
+            stream.writelines(chunks)
+            stream.flush()
+            _core.read_model_file(stream.fileno(), "", False)
+    except ModelFileError as error:
+        _, _, problem = str(error).partition(f"{error.field}: ")
+        *model_and, last = error.field.split(".")
+        field = ".".join([*model_and, _COUNTED.get(last, last)])
+        text = f"cannot write {name}: {field}: {problem}"
+        raise ModelFileError(text, reason="invalid", field=field) from None
 
+
+def _chunks(content: ModelFile) -> list[bytes]:
     # The offsets have a fixed width, so a first pass with zeros gives the size of the metadata.
     graphs = [call.graph for model in content.models for call in model.calls]
     metadata_size = len(_metadata(content, [0] * len(graphs)))
     if metadata_size > MAX_METADATA_SIZE:
-        text = f"cannot write {os.fspath(path)}: metadata: {metadata_size} bytes are too many"
-        raise ModelFileError(text, reason="invalid", field="metadata")
+        raise _invalid("metadata", f"{metadata_size} bytes are too many")
+    chunks: list[bytes] = []
     offsets: list[int] = []
-    end = HEADER.size + metadata_size
+    end = _HEADER_SIZE + metadata_size
     for graph in graphs:
-        offsets.append(aligned(end) if graph else 0)
-        end = offsets[-1] + len(graph) if graph else end
+        padding = -end % _GRAPH_ALIGNMENT if graph else 0
+        offsets.append(end + padding if graph else 0)
+        end += padding + len(graph)
+        chunks += [bytes(padding), graph]
     metadata = _metadata(content, offsets)
-    header = HEADER.pack(MAGIC, FORMAT_VERSION, zlib.crc32(metadata), end, metadata_size)
-
-    def chunks() -> Iterable[bytes]:
-        yield header + metadata
-        position = len(header) + len(metadata)
-        for graph, offset in zip(graphs, offsets, strict=True):
-            if graph:
-                yield bytes(offset - position)
-                yield graph
-                position = offset + len(graph)
-
-    with whole_file(path) as stream:
-        stream.writelines(chunks())
+    checksum = zlib.crc32(metadata)
+    header = MAGIC + struct.pack("<IIQQ", FORMAT_VERSION, checksum, end, metadata_size)
+    return [header, metadata, *chunks]
 
 
 def _metadata(content: ModelFile, offsets: Sequence[int]) -> bytes:
-    parts = [_string(content.description), _string(content.march), _u32(len(content.models))]
+    parts = [
+        _string("file_description", content.description, MAX_DESCRIPTION_SIZE),
+        _string("march", content.march, MAX_NAME_SIZE),
+        struct.pack("<I", len(content.models)),
+    ]
     offset_of_next = iter(offsets)
-    for model in content.models:
-        cores, most = model.core_count, model.max_time_per_fc_us
+    for index, model in enumerate(content.models):
+        field = f"models[{index}]"
         parts += [
-            _string(model.name),
-            _string(model.description),
-            struct.pack("<III", cores, most, len(model.calls)),
+            _names(field, model),
+            _numbers(f"{field}.core_count", "I", [model.core_count]),
+            _numbers(f"{field}.max_time_per_fc_us", "I", [model.max_time_per_fc_us]),
+            struct.pack("<I", len(model.calls)),
         ]
-        for call in model.calls:
+        for number, call in enumerate(model.calls):
             crc32 = zlib.crc32(call.graph)  # 0 of no bytes
-            parts.append(CALL.pack(next(offset_of_next), len(call.graph), crc32, call.latency_us))
-        for tensors in (model.inputs, model.outputs):
-            parts.append(_u32(len(tensors)))
-            parts += [_tensor(tensor) for tensor in tensors]
+            parts.append(struct.pack("<QQI", next(offset_of_next), len(call.graph), crc32))
+            parts.append(_numbers(f"{field}.calls[{number}].latency_us", "Q", [call.latency_us]))
+        for kind, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
+            parts.append(struct.pack("<I", len(tensors)))
+            parts += [_tensor(f"{field}.{kind}[{i}]", tensor) for i, tensor in enumerate(tensors)]
     return b"".join(parts)
 
 
-def _tensor(tensor: TensorSpec) -> bytes:
-    rank, scales, zero_points = len(tensor.shape), len(tensor.scale), len(tensor.zero_point)
-    return b"".join(
-        (
-            _string(tensor.name),
-            _string(tensor.description),
-            struct.pack(f"<II{rank}i", tensor.data_type, rank, *tensor.shape),
-            struct.pack(f"<{rank}qq", *tensor.strides, tensor.aligned_byte_size),
-            struct.pack("<Ii", tensor.quanti_type, tensor.quantize_axis),
-            struct.pack(f"<I{scales}f", scales, *tensor.scale),
-            struct.pack(f"<I{zero_points}i", zero_points, *tensor.zero_point),
-        )
-    )
+def _tensor(field: str, tensor: TensorSpec) -> bytes:
+    rank, strides = len(tensor.shape), len(tensor.strides)
+    if strides != rank:
+        raise _invalid(f"{field}.strides", f"{strides} strides for {rank} dimensions")
+    parts = [_names(field, tensor)]
+    for name, code, counts in (
+        ("data_type", "I", False),
+        ("shape", "i", True),
+        ("strides", "q", False),
+        ("aligned_byte_size", "q", False),
+        ("quanti_type", "I", False),
+        ("quantize_axis", "i", False),
+        ("scale", "f", True),
+        ("zero_point", "i", True),
+    ):
+        value = getattr(tensor, name)
+        numbers = value if isinstance(value, tuple) else (value,)
+        parts += [struct.pack("<I", len(numbers))] if counts else []
+        parts.append(_numbers(f"{field}.{name}", code, numbers))
+    return b"".join(parts)
 
 
-def _string(text: str) -> bytes:
-    data = text.encode()
-    return _u32(len(data)) + data
+def _numbers(field: str, code: str, numbers: Sequence[float]) -> bytes:
+    try:
+        return struct.pack(f"<{len(numbers)}{code}", *numbers)
+    except struct.error:
+        bits = 8 * struct.calcsize(f"<{code}")
+        kind = f"{'u' if code.isupper() else ''}int{bits}"
+        shown = f"{list(numbers)}: each" if len(numbers) > 1 else str(numbers[0])
+        raise _invalid(field, f"{shown} must fit {kind}") from None
 
 
-def _u32(number: int) -> bytes:
-    return struct.pack("<I", number)
+def _names(field: str, named: ModelSpec | TensorSpec) -> bytes:
+    if not named.name:
+        raise _invalid(f"{field}.name", "must have at least one character and no NUL")
+    name = _string(f"{field}.name", named.name, MAX_NAME_SIZE)
+    return name + _string(f"{field}.description", named.description, MAX_DESCRIPTION_SIZE)
+
+
+def _string(field: str, text: str, most: int) -> bytes:
+    try:
+        data = text.encode()
+    except UnicodeEncodeError as error:
+        raise _invalid(field, f"cannot be written as UTF-8 ({error.reason})") from None
+    if len(data) > most:
+        raise _invalid(field, f"{len(data)} bytes of UTF-8 are more than {most}")
+    return struct.pack("<I", len(data)) + data
+
+
+def _invalid(field: str, text: str) -> ModelFileError:
+    return ModelFileError(f"{field}: {text}", reason="invalid", field=field)

@@ -18,6 +18,7 @@ void register_exit(pybind11::module_& module);
 void register_log(pybind11::module_& module);
 void register_device_memory(pybind11::module_& module);
 void register_models(pybind11::module_& module);
+void register_model_file(pybind11::module_& module);
 void register_quantization(pybind11::module_& module);
 void register_telemetry(pybind11::module_& module);
 void register_runtime(pybind11::module_& module);

@@ -15,6 +15,7 @@ PYBIND11_MODULE(_core, module) {
   register_log(module);
   register_device_memory(module);
   register_models(module);
+  register_model_file(module);
   register_quantization(module);
   register_telemetry(module);
   register_runtime(module);  // takes libraries, models and traces

@@ -23,7 +23,9 @@ if(NOT HBM_HAS_ASAN OR HBM_SANITIZE)
 endif()
 
 # Only what is tested steers the fuzzer: the targets themselves have no coverage.
-add_library(hbm_fuzzed OBJECT model_file/model_file.cpp model_file/graph_bytes.cpp)
+get_target_property(fuzzed_sources hbm_model_file SOURCES)
+list(TRANSFORM fuzzed_sources PREPEND model_file/)
+add_library(hbm_fuzzed OBJECT ${fuzzed_sources})
 target_link_libraries(hbm_fuzzed PRIVATE hbm_abi hbm_options)
 target_compile_options(hbm_fuzzed PRIVATE ${fuzz_flags} ${fuzz_coverage})
 

@@ -75,7 +75,8 @@ class Walk {
   bool field_is_external() {
     const uint64_t tag = varint();
     const uint64_t field = tag >> 3U;
-    if (field == 0 || tag >> 32U != 0) malformed("a wrong field number", open_.at);
+    const auto number_of = [](uint64_t number) { return " " + std::to_string(number) + " before"; };
+    if (field == 0 || tag >> 32U != 0) malformed("field number" + number_of(field), open_.at);
     uint64_t value = 0;
     std::size_t begin = open_.at;
     switch (tag & 7U) {
@@ -94,7 +95,7 @@ class Walk {
         skip(4);
         break;
       default:
-        malformed("a wrong wire type", begin);
+        malformed("wire type" + number_of(tag & 7U), begin);
     }
     if (open_.message == Message::kTensor &&
         (field == kTensorExternalData || (field == kTensorDataLocation && value != 0))) {
@@ -107,7 +108,9 @@ class Walk {
   }
 
   void descend(Message inner, std::size_t begin) {
-    if (depth_ == kDeepest) malformed("messages nested more than 100 deep", begin);
+    if (depth_ == kDeepest) {
+      throw MalformedError("its messages are nested more than 100 deep");
+    }
     outer_[depth_++] = open_;
     open_ = {inner, begin, open_.at};
   }
@@ -115,21 +118,21 @@ class Walk {
   uint64_t varint() {
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 70; shift += 7) {
-      if (open_.at >= open_.end) malformed("an end inside a number", open_.at);
+      if (open_.at >= open_.end) malformed("it ends inside a number at", open_.at);
       const auto byte = static_cast<uint64_t>(bytes_[open_.at++]);
       value |= (byte & 0x7FU) << shift;
       if (byte < 0x80U) return value;
     }
-    malformed("a number of more than 10 bytes", open_.at);
+    malformed("a number of more than 10 bytes before", open_.at);
   }
 
   void skip(uint64_t count) {
-    if (count > open_.end - open_.at) malformed("an end inside a field", open_.at);
+    if (count > open_.end - open_.at) malformed("it ends inside a field at", open_.at);
     open_.at += static_cast<std::size_t>(count);
   }
 
-  [[noreturn]] static void malformed(const char* what, std::size_t at) {
-    throw MalformedError(std::string(what) + " at its byte " + std::to_string(at));
+  [[noreturn]] static void malformed(const std::string& what, std::size_t at) {
+    throw MalformedError(what + " byte " + std::to_string(at));
   }
 
   const std::byte* bytes_;

@@ -1,27 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bounded reader of the simulator's model file (doc/model_file.md).
+// What a model file of the simulator holds (doc/model_file.md), and its bounded reader.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace hbm::simulator {
 
-// The bytes are not a valid model file; the text says where and why.
+// Bytes that break a rule of the format.
 class ModelFileError : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  explicit ModelFileError(const std::string& text, const char* why = "corrupt")
+      : std::runtime_error(text), reason(why) {}
+  // The text becomes "byte 57, models[0].core_count: 5 is …".
+  ModelFileError(uint64_t at, const std::string& name, const std::string& text, const char* why)
+      : std::runtime_error("byte " + std::to_string(at) + ", " + name + ": " + text),
+        reason(why),
+        field(name),
+        offset(at) {}
+
+  const char* reason;  // one of doc/model_file.md
+  std::string field;   // "": the whole file
+  std::optional<uint64_t> offset;
 };
 
 struct TensorSpec {
   std::string name;
   std::string description;
-  uint32_t data_type = 0;         // hbDNNDataType
-  std::vector<int32_t> shape;     // -1: dynamic
+  int32_t data_type = 0;          // hbDNNDataType
+  std::vector<int64_t> shape;     // -1: dynamic
   std::vector<int64_t> strides;   // bytes, -1: dynamic
   int64_t aligned_byte_size = 0;  // -1: dynamic
   uint32_t quanti_type = 0;
@@ -54,7 +65,21 @@ struct ModelFile {
   std::vector<ModelSpec> models;
 };
 
+// Where the bytes of a file come from.
+class FileBytes {
+ public:
+  virtual ~FileBytes() = default;
+  [[nodiscard]] virtual uint64_t size() const = 0;
+  // `count` bytes inside the size, valid until the next call. Throws ModelFileError.
+  [[nodiscard]] virtual const std::byte* read(uint64_t offset, std::size_t count) = 0;
+  // As read(), for the graphs of all calls in their order: a place to keep them.
+  [[nodiscard]] virtual const std::byte* read_graph(uint64_t offset, std::size_t count) {
+    return read(offset, count);
+  }
+};
+
 // Throws ModelFileError; the result refers to the bytes only by offsets.
+[[nodiscard]] ModelFile read_model_file(FileBytes& bytes);
 [[nodiscard]] ModelFile read_model_file(const std::byte* bytes, std::size_t size);
 
 }  // namespace hbm::simulator

@@ -6,6 +6,7 @@
 
 #include <limits>
 
+#include "model_file/raw_bytes.hpp"
 #include "tiny_model.hpp"
 
 namespace hbm::simulator {
@@ -43,9 +44,33 @@ TEST(ModelFile, GivesBackWhatWasWritten) {
   ASSERT_EQ(file.models[0].calls.size(), 1U);
   EXPECT_EQ(file.models[0].calls[0].latency_us, 1234U);
   EXPECT_EQ(file.models[0].max_time_per_fc_us, 0U);
-  EXPECT_EQ(file.models[0].outputs[0].shape, (std::vector<int32_t>{1, 2, 3}));
+  EXPECT_EQ(file.models[0].outputs[0].shape, (std::vector<int64_t>{1, 2, 3}));
   EXPECT_EQ(file.models[0].outputs[0].scales, (std::vector<float>{0.5F, 0.25F, 0.125F}));
   EXPECT_EQ(file.models[1].name, "second");
+}
+
+TEST(ModelFile, ErrorSaysWhere) {
+  auto model = test::doubling_model();
+  model.core_count = 5;
+  try {
+    static_cast<void>(read(test::file_of({test::doubling_model({4}, 0, "first"), model})));
+    FAIL() << "it was not refused";
+  } catch (const ModelFileError& error) {
+    EXPECT_STREQ(error.reason, "corrupt");
+    EXPECT_EQ(error.field, "models[1].core_count");
+    ASSERT_TRUE(error.offset.has_value());
+    EXPECT_EQ(error.what(), "byte " + std::to_string(*error.offset) +
+                                ", models[1].core_count: 5 is outside 1..4");
+  }
+}
+
+TEST(ModelFile, HasTheChecksumOfZlib) {
+  std::string bytes;
+  for (int size = 0; size < 40; ++size) {  // more and fewer than eight at a time
+    const auto* begin = reinterpret_cast<const std::byte*>(bytes.data());
+    EXPECT_EQ(crc32(begin, bytes.size()), test::crc32(bytes)) << size;
+    bytes += static_cast<char>(17 * size + 200);
+  }
 }
 
 TEST(ModelFile, IsRefusedWhenCutAtAnyByte) {
@@ -95,23 +120,27 @@ TEST(ModelFile, RefusesCallsThatCannotBe) {
   };
   const std::string graph = test::onnx_of(test::doubling_model());
   EXPECT_NE(why(0, {{graph, 0}, {"", 1}}).find("without max_time_per_fc_us"), std::string::npos);
-  EXPECT_NE(why(9, {{"", 1}, {"", 1}}).find("no call with a graph"), std::string::npos);
-  EXPECT_NE(why(0, {{graph, 60'000'001}}).find("latency"), std::string::npos);
-  EXPECT_NE(why(9, {{graph, 60'000'000}, {"", 1}}).find("together"), std::string::npos);
-  EXPECT_NE(why(60'000'001, {{graph, 0}}).find("per function call"), std::string::npos);
+  EXPECT_NE(why(9, {{"", 1}, {"", 1}}).find("none of them has a graph"), std::string::npos);
+  EXPECT_NE(why(0, {{graph, 60'000'001}}).find("latency_us: 60000001 is outside"),
+            std::string::npos);
+  EXPECT_NE(
+      why(9, {{graph, 60'000'000}, {"", 1}}).find("models[0].latency_us: 60000001 is outside"),
+      std::string::npos);
+  EXPECT_NE(why(60'000'001, {{graph, 0}}).find("max_time_per_fc_us: 60000001 is outside"),
+            std::string::npos);
   const std::vector<test::TinyCall> many(4096, {"", 1});
-  EXPECT_NE(why(9, many).find("no call with a graph"), std::string::npos);
+  EXPECT_NE(why(9, many).find("none of them has a graph"), std::string::npos);
   std::vector<test::TinyCall> too_many = many;
   too_many.push_back({graph, 0});
-  EXPECT_NE(why(9, too_many).find("a call count is 4097"), std::string::npos);
+  EXPECT_NE(why(9, too_many).find("call_count: 4097 is outside 1..4096"), std::string::npos);
 }
 
 TEST(ModelFile, RefusesAFileOfAnotherVersion) {
   std::string old = test::file_of({test::doubling_model()});
   old[8] = 1;
-  EXPECT_NE(why_refused(old).find("version 1 is older"), std::string::npos);
+  EXPECT_NE(why_refused(old).find("1 is older than this hbm_runtime reads (2)"), std::string::npos);
   old[8] = 3;
-  EXPECT_NE(why_refused(old).find("version 3 is newer"), std::string::npos);
+  EXPECT_NE(why_refused(old).find("3 is newer than this hbm_runtime reads (2)"), std::string::npos);
 }
 
 // ModelProto.graph (7) . initializer (5) or node (1) . attribute (5) . t (5), and the tensor.
@@ -148,7 +177,7 @@ TEST(ModelFile, RefusesAGraphThatIsNoProtobuf) {
     nested = test::proto::bytes(1, test::proto::bytes(5, test::proto::bytes(6, nested)));
   }
   EXPECT_NE(why(test::proto::bytes(7, nested)).find("nested"), std::string::npos);
-  EXPECT_NE(why("\x3a\x05").find("an end inside a field"), std::string::npos);
+  EXPECT_NE(why("\x3a\x05").find("it ends inside a field at byte 2"), std::string::npos);
   EXPECT_NE(why("\x3b").find("wire type"), std::string::npos);
   EXPECT_NE(why(std::string("\0\0", 2)).find("field number"), std::string::npos);
   EXPECT_NE(why(std::string(11, '\xff')).find("10 bytes"), std::string::npos);
@@ -160,32 +189,38 @@ TEST(ModelFile, SaysWhichIsWhich) {
   EXPECT_NE(why_refused(std::string(4096, 'x')).find("hbm pack"), std::string::npos);
   EXPECT_NE(why_refused("").find("empty"), std::string::npos);
   const std::string whole = test::file_of({test::doubling_model()});
-  EXPECT_NE(why_refused(whole.substr(0, whole.size() - 1)).find("cut off"), std::string::npos);
+  EXPECT_NE(why_refused(whole.substr(0, whole.size() - 1)).find("truncated"), std::string::npos);
 }
 
 TEST(ModelFile, RefusesStridesThatOverlap) {
   auto model = test::doubling_model({1, 4, 4});
   model.inputs[0].strides = {64, 8, 4};
-  EXPECT_NE(why_refused(test::file_of({model})).find("stride"), std::string::npos);
+  EXPECT_NE(why_refused(test::file_of({model}))
+                .find("strides: [64, 8, 4]: 8 of axis 1 is below the 16 inside it"),
+            std::string::npos);
 }
 
 TEST(ModelFile, RefusesAnOutputWhoseStridesNobodyWouldFillIn) {
   auto model = test::doubling_model({1, 4, 4});
   model.outputs[0].strides = {-1, 16, 4};
   model.outputs[0].aligned_byte_size = 64;
-  EXPECT_NE(why_refused(test::file_of({model})).find("stride is -1"), std::string::npos);
+  EXPECT_NE(
+      why_refused(test::file_of({model})).find("an output with a fixed shape has fixed strides"),
+      std::string::npos);
 }
 
 TEST(ModelFile, RefusesAnAlignedSizeBelowTheContent) {
   auto model = test::doubling_model({1, 4});
   model.inputs[0].aligned_byte_size = 15;
-  EXPECT_NE(why_refused(test::file_of({model})).find("aligned size"), std::string::npos);
+  EXPECT_NE(why_refused(test::file_of({model})).find("aligned_byte_size: 15 is outside 16.."),
+            std::string::npos);
 }
 
 TEST(ModelFile, RefusesScalesThatDoNotFitTheAxis) {
   auto model = quantized_model();
   model.outputs[0].scales.pop_back();
-  EXPECT_NE(why_refused(test::file_of({model})).find("scales"), std::string::npos);
+  EXPECT_NE(why_refused(test::file_of({model})).find("scale_count: 2, expected 3"),
+            std::string::npos);
 }
 
 TEST(ModelFile, RefusesScalesThatAreNoPositiveNumbers) {
@@ -193,24 +228,38 @@ TEST(ModelFile, RefusesScalesThatAreNoPositiveNumbers) {
                             std::numeric_limits<float>::quiet_NaN()}) {
     auto model = quantized_model();
     model.outputs[0].scales[1] = scale;
-    EXPECT_NE(why_refused(test::file_of({model})).find("a scale is"), std::string::npos) << scale;
+    EXPECT_NE(why_refused(test::file_of({model})).find("scale: each must be finite and above 0"),
+              std::string::npos)
+        << scale;
   }
 }
 
 TEST(ModelFile, RefusesSizesNobodyCouldAllocate) {
   auto model = test::doubling_model({1, 4});
   model.outputs[0].aligned_byte_size = (int64_t{1} << 40U) + 1;
-  EXPECT_NE(why_refused(test::file_of({model})).find("above 2^40"), std::string::npos);
+  EXPECT_NE(why_refused(test::file_of({model})).find("aligned_byte_size: 1099511627777 is outside"),
+            std::string::npos);
   model = test::doubling_model({2, 4});
   model.inputs[0].strides = {(int64_t{1} << 40U) + 1, 4};
-  EXPECT_NE(why_refused(test::file_of({model})).find("1 to 2^40"), std::string::npos);
+  EXPECT_NE(why_refused(test::file_of({model})).find("each must be -1 or 1..1099511627776"),
+            std::string::npos);
 }
 
 TEST(ModelFile, RefusesTextThatIsNotUtf8) {
-  for (const char* text : {"\xff", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82"}) {
+  const std::vector<std::pair<const char*, const char*>> texts = {
+      {"\xff", "invalid start byte"},
+      {"\xc0\x80", "invalid start byte"},
+      {"\xed\xa0\x80", "invalid continuation byte"},
+      {"\xf4\x90\x80\x80", "invalid continuation byte"},
+      {"\xe0\x80\x80", "invalid continuation byte"},
+      {"\xf0\x80\x80\x80", "invalid continuation byte"},
+      {"\xe2\x82", "unexpected end of data"}};
+  for (const auto& [text, why] : texts) {
     auto model = test::doubling_model();
     model.description = text;
-    EXPECT_NE(why_refused(test::file_of({model})).find("not UTF-8"), std::string::npos);
+    EXPECT_NE(why_refused(test::file_of({model})).find(std::string("is not UTF-8 (") + why),
+              std::string::npos)
+        << why;
   }
   auto model = test::doubling_model();
   model.description = "\xc3\xbc \xe2\x82\xac \xf0\x9f\x98\x80 \xef\xbf\xbf";
@@ -219,7 +268,9 @@ TEST(ModelFile, RefusesTextThatIsNotUtf8) {
 
 TEST(ModelFile, RefusesAModelNameThatComesTwice) {
   const auto model = test::doubling_model();
-  EXPECT_NE(why_refused(test::file_of({model, model})).find("comes twice"), std::string::npos);
+  EXPECT_NE(
+      why_refused(test::file_of({model, model})).find("models[1].name: 'doubling' is there twice"),
+      std::string::npos);
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ void check_promises(const ModelFile& file, std::size_t size) {
       for (const auto& tensor : *tensors) {
         promise(!tensor.shape.empty() && tensor.shape.size() <= 10);
         promise(tensor.shape.size() == tensor.strides.size());
-        promise(tensor.data_type < 14);
+        promise(tensor.data_type >= 0 && tensor.data_type < 14);
       }
     }
   }

@@ -7,7 +7,8 @@ import os
 import struct
 import subprocess
 import sys
-import tracemalloc
+import threading
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +20,7 @@ import tiny_models
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hbm_runtime import model_file
+from hbm_runtime import _core, model_file
 from hbm_runtime.model_file import CallSpec, ModelFile, ModelFileError, ModelSpec, TensorSpec
 
 X = TensorSpec("x", 7, (1, 3), (32, 4), 128)
@@ -544,18 +545,33 @@ def test_two_models_of_one_name_are_refused(put: Callable[[bytes], Path]) -> Non
         model_file.read(put(resealed(data)))
 
 
-def test_a_count_of_billions_allocates_nothing(put: Callable[[bytes], Path]) -> None:
-    path = put(file_bytes(inputs=u32(1) + tensor_bytes(scale_count=u32(2**31))))
-    huge = file_bytes(file_size=struct.pack("<Q", 2**62), metadata_size=struct.pack("<Q", 2**62))
-    tracemalloc.start()
-    try:
-        for data in (path.read_bytes(), huge):
-            with pytest.raises(ModelFileError):
-                model_file.read(put(data))
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < 1_000_000  # bytes
+_BOUNDED_PROGRAM = """
+import resource, sys
+from hbm_runtime import _core, model_file
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, used + 2**26))
+try:
+    model_file.read(sys.argv[1])
+except model_file.ModelFileError as error:  # and no MemoryError
+    print(error.field)
+"""
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"inputs": u32(1) + tensor_bytes(scale_count=u32(2**31))}, "scale_count"),
+        ({"file_size": struct.pack("<Q", 2**62)}, "file_size"),
+        ({"metadata_size": struct.pack("<Q", 2**62)}, "metadata_size"),
+        ({"size": struct.pack("<Q", 2**31 - 1)}, "size"),
+    ],
+)
+def test_a_count_of_billions_allocates_nothing(
+    put: Callable[[bytes], Path], fields: dict[str, bytes], field: str
+) -> None:
+    program = [sys.executable, "-c", _BOUNDED_PROGRAM, put(file_bytes(**fields))]
+    result = subprocess.run(program, check=True, capture_output=True, text=True)
+    assert result.stdout.strip().rpartition(".")[2] == field
 
 
 # -- what the writer refuses -----------------------------------------------------------------------
@@ -652,6 +668,47 @@ def test_a_write_that_fails_leaves_the_old_file(
         model_file.write(path, replace(CONTENT, description="new"))
     assert model_file.read(path) == CONTENT
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_numbers_that_fit_no_field_are_refused(tmp_path: Path) -> None:
+    for number in (-1, 5, 2**31, 2**70, -(2**70)):
+        contents = [ModelFile((replace(MODEL, core_count=number),))]
+        contents.append(ModelFile((replace(MODEL, inputs=(replace(X, data_type=3 * number),)),)))
+        contents.append(ModelFile((replace(MODEL, inputs=(replace(X, strides=(number, 4)),)),)))
+        for content in contents:
+            with pytest.raises(
+                ModelFileError, match=r"is outside|must fit|each must|is below|must be -1"
+            ):
+                model_file.write(tmp_path / "m.hbm", content)
+
+
+def test_other_threads_run_while_a_large_file_is_read(tmp_path: Path) -> None:
+    large = ModelSpec("m", b"\x12\x80\x80\x80\x08" + bytes(2**24), (X,), (Y,))
+    model_file.write(tmp_path / "m.hbm", ModelFile((large,)))
+    done = threading.Event()
+    turns = 0
+
+    def count_turns() -> None:
+        nonlocal turns
+        while not done.is_set():
+            turns += 1
+            time.sleep(0.001)  # seconds; lets the reader in
+
+    interval = sys.getswitchinterval()
+    other = threading.Thread(target=count_turns)
+    other.start()
+    try:
+        sys.setswitchinterval(60)  # seconds: it gets its turn only where this thread gives way
+        with open(tmp_path / "m.hbm", "rb") as stream:
+            before = turns
+            content = _core.read_model_file(stream.fileno(), "m.hbm", True)
+            after = turns
+    finally:
+        sys.setswitchinterval(interval)
+        done.set()
+        other.join()
+    assert content.models == (large,)
+    assert after > before
 
 
 # -- seams -----------------------------------------------------------------------------------------
