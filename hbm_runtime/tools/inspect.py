@@ -10,7 +10,7 @@ from typing import Any
 
 from hbm_runtime import model_file
 from hbm_runtime.model_file import ModelFile, ModelSpec, TensorSpec
-from hbm_runtime.tools.extras import require
+from hbm_runtime.tools.optional_packages import require
 
 
 def add_command(commands: Any) -> None:

@@ -15,12 +15,12 @@ from hbm_runtime import model_file
 from hbm_runtime.model_file import ModelFile
 from hbm_runtime.tools import pack_arguments
 from hbm_runtime.tools.errors import ToolError
-from hbm_runtime.tools.extras import require
+from hbm_runtime.tools.optional_packages import require
 from hbm_runtime.tools.pack_arguments import Job, jobs_of, march_of
 
 if TYPE_CHECKING:
     from hbm_runtime.tools.pack_report import PackedJob
-    from hbm_runtime.tools.packing.build import Progress
+    from hbm_runtime.tools.packing import Progress
 
 
 def add_command(commands: Any) -> None:
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _pack(job: Job, progress: Progress) -> PackedJob:
     from hbm_runtime.tools.pack_report import PackedJob
-    from hbm_runtime.tools.packing import agreement, build, graph, manifest
+    from hbm_runtime.tools.packing import agreement, build, description, graph
 
     progress(f"reading {job.source}", 0, 0)
     source = graph.load(job.source)
@@ -92,7 +92,7 @@ def _pack(job: Job, progress: Progress) -> PackedJob:
         comparison = agreement.compare(source, packed, job.options)
     except agreement.NotComparedError as error:
         why_not = str(error)
-    text = manifest.manifest(job.options, packed.network_inputs, _builder())
+    text = description.model_description(job.options, packed.network_inputs, _builder())
     spec = replace(packed.spec, description=text)
     return PackedJob(job.source, spec, packed.plan, comparison, why_not)
 

@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from hbm_runtime.chips import CHIPS
+from hbm_runtime.model_file.spec import MAX_LATENCY_US
 from hbm_runtime.tools.errors import ToolError
-from hbm_runtime.tools.packing import option_texts as parse
+from hbm_runtime.tools.packing import parsing as parse
 from hbm_runtime.tools.packing.options import (
     ANY_MARCH,
     MARCH_OF_SOC,
@@ -36,8 +38,7 @@ examples:
 
 Parsed = TypeVar("Parsed")
 
-_US_LIMIT = 60_000_000
-_MOST_CORES = 4
+_MOST_CORES = max(chip.cores for chip in CHIPS.values())
 
 
 class Job(NamedTuple):
@@ -213,11 +214,11 @@ def _add_accelerator_options(parser: argparse.ArgumentParser) -> None:
     _flag(group, "--input-no-padding", "dense rows (default: padded as on the chip)")
     _flag(group, "--output-no-padding", "dense rows (default: padded as on the chip)")
     _of_model(
-        group, "--latency-us", "N", _whole("--latency-us", 0, _US_LIMIT),
+        group, "--latency-us", "N", _whole("--latency-us", 0, MAX_LATENCY_US),
         "a run takes at least this many microseconds (default: as fast as the CPU computes)",
     )  # fmt: skip
     _of_model(
-        group, "--max-time-per-fc", "US", _whole("--max-time-per-fc", 1, _US_LIMIT),
+        group, "--max-time-per-fc", "US", _whole("--max-time-per-fc", 1, MAX_LATENCY_US),
         "cut the model into function calls of at most this many microseconds, between which tasks"
         " of priority 254 and 255 preempt it (default: not preemptible)",
     )  # fmt: skip

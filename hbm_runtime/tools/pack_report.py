@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from hbm_runtime.model_file import ModelFile, ModelSpec
 from hbm_runtime.tools import inspect
-from hbm_runtime.tools.extras import require
+from hbm_runtime.tools.optional_packages import require
 from hbm_runtime.tools.packing import engine
 from hbm_runtime.tools.packing.agreement import Comparison, OutputAgreement
 from hbm_runtime.tools.packing.calls import CallPlan

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hbm_runtime import QuantParams, hbDNNQuantiType, model_file
+from hbm_runtime.chips import CHIPS, Chip
 from hbm_runtime.image.preprocessing import InputSpec
 from hbm_runtime.model_file import DATA_TYPE_NAMES, ModelFile, ModelFileError, ModelSpec
 from hbm_runtime_ros.check import yaml_file
-from hbm_runtime_ros.check.chips import CHIPS, Chip
 from hbm_runtime_ros.check.yaml_file import ConfigFileError, ParameterFile, Section
 from hbm_runtime_ros.parameters.model_fit import choose_model, preprocessor_of
 from hbm_runtime_ros.parameters.reading import check, settings

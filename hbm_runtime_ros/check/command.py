@@ -7,8 +7,8 @@ import argparse
 import sys
 from typing import Any
 
+from hbm_runtime.chips import CHIPS
 from hbm_runtime.tools.errors import ToolError
-from hbm_runtime_ros.check.chips import CHIPS
 
 EXIT_PROBLEMS = 1
 

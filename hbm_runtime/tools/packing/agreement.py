@@ -14,7 +14,7 @@ from hbm_runtime.model_file import QUANTI_SCALE, TensorSpec
 from hbm_runtime.tools.errors import ToolError
 from hbm_runtime.tools.packing import engine
 from hbm_runtime.tools.packing.build import Packed, steps_of
-from hbm_runtime.tools.packing.calls import check_calls
+from hbm_runtime.tools.packing.calls import check_calls, compared
 from hbm_runtime.tools.packing.layout import dense_size
 from hbm_runtime.tools.packing.options import PackOptions
 from hbm_runtime.tools.packing.real_input import RealInput
@@ -169,18 +169,15 @@ def _agreement(spec: TensorSpec, expected: Array, found: Array, cosine: _Cosine)
             along_axis[spec.quantize_axis] = -1
         scale = np.array(spec.scale).reshape(along_axis)
         real = (found - np.array(spec.zero_point, np.float64).reshape(along_axis)) * scale
-    is_same = (real == expected) | ((real != real) & (expected != expected))  # NaN agrees with NaN
-    with np.errstate(invalid="ignore"):
-        gap = np.abs(real.astype(np.float64) - expected.astype(np.float64))
-    difference = np.where(is_same, 0.0, np.where(np.isnan(gap), np.inf, gap)).max(initial=0.0)
+    is_same, difference = compared(expected, real)
     finite = np.abs(expected.astype(np.float64))
     return OutputAgreement(
         name=spec.name,
-        is_exact=bool(is_same.all()) and spec.quanti_type != QUANTI_SCALE,
-        difference=float(difference),
+        is_exact=is_same and spec.quanti_type != QUANTI_SCALE,
+        difference=difference,
         largest=float(np.where(np.isfinite(finite), finite, 0.0).max(initial=0.0)),
         step=max(spec.scale, default=0.0),
-        cosine=cosine.add(real, expected, is_same=bool(is_same.all())),
+        cosine=cosine.add(real, expected, is_same=is_same),
     )
 
 

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
-from onnx import ModelProto, ValueInfoProto, helper, numpy_helper
+from onnx import ModelProto, ValueInfoProto
 
 from hbm_runtime.model_file import QUANTI_NONE, QUANTI_SCALE, CallSpec, ModelSpec, TensorSpec
 from hbm_runtime.tools.errors import ToolError
 from hbm_runtime.tools.packing import (
+    Progress,
     four_bit,
     network_quantization,
     nv12_front,
@@ -20,19 +21,20 @@ from hbm_runtime.tools.packing import (
 )
 from hbm_runtime.tools.packing.calibrate import output_scales
 from hbm_runtime.tools.packing.calls import CallPlan, check_calls, plan_calls
+from hbm_runtime.tools.packing.dynamic_sizes import largest_outputs
 from hbm_runtime.tools.packing.graph import (
     check,
+    copy_of,
     dims_of,
     opset_of,
-    prepend_nodes,
     rename_value,
     set_dims,
     unique_name,
     value_names,
     with_opset,
 )
-from hbm_runtime.tools.packing.largest import largest_outputs
 from hbm_runtime.tools.packing.layout import check_rows, data_type_of, layout_of, row_alignment
+from hbm_runtime.tools.packing.new_nodes import NewNodes
 from hbm_runtime.tools.packing.nv12_front import add_nv12_front, part_names
 from hbm_runtime.tools.packing.options import PackOptions, PictureOptions
 from hbm_runtime.tools.packing.picture_front import add_picture_front
@@ -45,8 +47,6 @@ from hbm_runtime.tools.packing.quantize import (
 from hbm_runtime.tools.packing.real_input import RealInput
 from hbm_runtime.tools.packing.sample_input import sample_input
 from hbm_runtime.tools.packing.shapes import fix_inputs, settle_outputs
-
-Progress = Callable[[str, int, int], None]
 
 
 class Packed(NamedTuple):
@@ -84,7 +84,7 @@ def pack_model(
     progress("fixing shapes", 0, 0)
     fix_inputs(model, options.shapes, dynamic=options.dynamic)
     settle_outputs(model, options.shapes, dynamic=options.dynamic)
-    network_inputs = tuple(_copy(value) for value in model.graph.input)
+    network_inputs = tuple(copy_of(value) for value in model.graph.input)
 
     if options.quantize is not None:
         samples = RealInput(options.quantize, "--quantize", network_inputs, options)
@@ -130,8 +130,7 @@ def steps_of(outputs: Iterable[TensorSpec]) -> dict[str, float]:
 
 def _with_opsets(source: ModelProto, options: PackOptions) -> ModelProto:
     """A copy of the model, converted where a packing step needs newer operators."""
-    model = ModelProto()
-    model.CopyFrom(source)
+    model = copy_of(source)
     _require_four_bit_types(model)
     if options.nv12_names():
         model = with_opset(model, nv12_front.OPSET, "--nv12")
@@ -199,12 +198,6 @@ def _tensors(
     return tuple(specs["in"]), tuple(specs["out"])
 
 
-def _copy(value: ValueInfoProto) -> ValueInfoProto:
-    copy = ValueInfoProto()
-    copy.CopyFrom(value)
-    return copy
-
-
 def _check_names(source: ModelProto, options: PackOptions) -> None:
     inputs = [value.name for value in source.graph.input]
     outputs = [value.name for value in source.graph.output]
@@ -244,7 +237,7 @@ def _require_four_bit_types(model: ModelProto) -> None:
         if opset_of(model) < four_bit.OPSET:
             raise ToolError(
                 f"tensor {value.name!r} has 4-bit elements, which need operators of opset"
-                f" {four_bit.OPSET} or newer; the model uses {opset_of(model)}, export it anew"
+                f" {four_bit.OPSET} or newer; the model uses {opset_of(model)}, export it again"
             )
         model.ir_version = max(model.ir_version, four_bit.IR_VERSION)
 
@@ -319,18 +312,13 @@ def _give_scalars_a_dimension(model: ModelProto) -> None:
         for value in values:
             if dims_of(value) != []:
                 continue
-            name = value.name
-            inner = unique_name(graph, f"{name}/scalar")
-            rename_value(graph, name, inner)
-            value.name = name
+            nodes = NewNodes(model, value.name)
+            inner = nodes.move_aside(value, "scalar")
             set_dims(value, [1])
-            shape = unique_name(graph, f"{name}/shape")
-            dims = np.array(inner_dims, np.int64)
-            graph.initializer.append(numpy_helper.from_array(dims, shape))
-            if values is graph.input:
-                prepend_nodes(graph, [helper.make_node("Reshape", [name, shape], [inner])])
-            else:
-                graph.node.append(helper.make_node("Reshape", [inner, shape], [name]))
+            shape = nodes.constant(np.array(inner_dims, np.int64), "shape")
+            ends = [value.name, inner] if values is graph.input else [inner, value.name]
+            nodes.node("Reshape", [ends[0], shape], output=ends[1])
+            nodes.add_to_graph(in_front=values is graph.input)
 
 
 def _rename(model: ModelProto, names: Mapping[str, str]) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,12 @@ import numpy.typing as npt
 from onnx import ModelProto
 
 from hbm_runtime.tools.errors import ToolError
-from hbm_runtime.tools.packing import engine
+from hbm_runtime.tools.packing import Progress, engine
 from hbm_runtime.tools.packing.options import OutputQuantization
 from hbm_runtime.tools.packing.quantize import checked_axis
 from hbm_runtime.tools.packing.real_input import RealInput
 
 Array = npt.NDArray[Any]
-Progress = Callable[[str, int, int], None]
 
 # The largest stored value after calibration. int32 keeps to 24 bits, which float32 holds exactly.
 _FULL_SCALE = {"int8": 127, "int16": 32767, "int32": (1 << 24) - 1}
@@ -67,9 +66,7 @@ def _calibrated(
     wanted: Mapping[str, OutputQuantization],
     progress: Progress,
 ) -> dict[str, tuple[float, ...]]:
-    loaded = engine.load(model, "the model")
-    if loaded is None:
-        raise ToolError("--calibrate runs the model: pip install 'hbm-runtime[simulator]'")
+    loaded = engine.load_for("--calibrate", model, "the model")
     values = {value.name: value for value in model.graph.output}
     largest: dict[str, Array] = {}
     for index, sample in enumerate(samples):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,11 +16,10 @@ from onnx import ModelProto, TensorProto
 from hbm_runtime.model_file import CallSpec
 from hbm_runtime.model_file.spec import MAX_CALLS
 from hbm_runtime.tools.errors import ToolError
-from hbm_runtime.tools.packing import engine
+from hbm_runtime.tools.packing import Progress, engine
 from hbm_runtime.tools.packing.cut import Cutter
 
 Array = npt.NDArray[Any]
-Progress = Callable[[str, int, int], None]
 
 TOLERANCE = 2e-6  # of the largest value: what another order of float32 sums makes
 
@@ -71,9 +70,7 @@ def plan_calls(
         ToolError: there is no engine, it refuses the graph, or there would be too many calls.
     """
     _check_count(most_us, latency_us, 1)
-    loaded = engine.load(model, "the packed graph")
-    if loaded is None:
-        raise ToolError("--max-time-per-fc runs the model: pip install 'hbm-runtime[simulator]'")
+    loaded = engine.load_for("--max-time-per-fc", model, "the packed graph")
     whole_us = _measure(loaded, inputs)
     parts = [_Part(model, whole_us, "")]
     integers_cross = True
@@ -167,7 +164,7 @@ def check_calls(
     for inputs in samples:
         found = runner.run(inputs)
         for name, expected in whole.run(inputs).items():
-            gap = _gap(expected, found[name])
+            _, gap = compared(expected, found[name])
             largest = float(np.abs(np.nan_to_num(expected.astype(np.float64))).max(initial=0.0))
             allowed = 0.0 if plan.integers_cross else TOLERANCE * max(largest, 1.0)
             if name in steps and not plan.integers_cross:
@@ -257,10 +254,16 @@ def _measure(loaded: engine.Engine, inputs: Mapping[str, Array]) -> float:
     return best * 1e6
 
 
-def _gap(expected: Array, found: Array) -> float:
+def compared(expected: Array, found: Array) -> tuple[bool, float]:
+    """Whether two arrays have the same values (NaN agrees with NaN), and their largest difference.
+
+    Returns:
+        With another shape or NaN on one side only, False and infinity.
+    """
     if expected.shape != found.shape:
-        return math.inf
+        return False, math.inf
+    is_same = (expected == found) | ((expected != expected) & (found != found))
     with np.errstate(invalid="ignore"):
         gap = np.abs(expected.astype(np.float64) - found.astype(np.float64))
-    is_same = (expected == found) | ((expected != expected) & (found != found))
-    return float(np.where(is_same, 0.0, np.where(np.isnan(gap), np.inf, gap)).max(initial=0.0))
+    largest = np.where(is_same, 0.0, np.where(np.isnan(gap), np.inf, gap)).max(initial=0.0)
+    return bool(is_same.all()), float(largest)

@@ -10,7 +10,7 @@ import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from hbm_runtime.tools.packing import engine
-from hbm_runtime.tools.packing.graph import subgraphs
+from hbm_runtime.tools.packing.graph import copy_of, subgraphs
 
 # What may be handed from one graph to the next: the engine's own types except those of 4 bits.
 _PASSED_TYPES = (
@@ -129,8 +129,7 @@ class Cutter:
         ]
         inputs += [name for name in self._maker if name in used and self._maker[name] < begin]
 
-        part = ModelProto()
-        part.CopyFrom(self._shell)
+        part = copy_of(self._shell)
         graph = part.graph
         graph.name = f"{self._model.graph.name}/{begin}"
         graph.node.extend(self._nodes[index] for index in sorted({*static, *row}))

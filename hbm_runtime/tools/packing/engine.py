@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
-from hbm_runtime.tools import extras
+from hbm_runtime.four_bit import unpack_four_bit
+from hbm_runtime.tools import optional_packages
 from hbm_runtime.tools.errors import ToolError
 from hbm_runtime.tools.packing import four_bit
+from hbm_runtime.tools.packing.graph import copy_of, first_line
 
 Array = npt.NDArray[Any]
 
@@ -60,7 +62,7 @@ class Engine:
             array = np.asarray(inputs[value.name], order="C")
             if value.type in _FOUR_BIT:
                 element_type = _FOUR_BIT[value.type]
-                memory.append(four_bit.pack_four_bit(value.name, array, element_type))
+                memory.append(four_bit.packed_input(value.name, array, element_type))
                 address = memory[-1].ctypes.data
                 binding.bind_input(value.name, "cpu", 0, element_type, array.shape, address)
             else:
@@ -94,7 +96,7 @@ class Engine:
 
 def version() -> str | None:
     """Version of the installed engine, None when there is none."""
-    package = extras.onnxruntime()
+    package = optional_packages.onnxruntime()
     return None if package is None else str(package.__version__)
 
 
@@ -104,7 +106,7 @@ def load(model: ModelProto, what: str) -> Engine | None:
     Raises:
         ToolError: the engine refuses the model (an operator, opset or IR version it lacks, …).
     """
-    package = extras.onnxruntime()
+    package = optional_packages.onnxruntime()
     if package is None:
         return None
     options = package.SessionOptions()
@@ -120,6 +122,18 @@ def load(model: ModelProto, what: str) -> Engine | None:
             f" {reason(error)}"
         ) from None
     return Engine(session)
+
+
+def load_for(option: str, model: ModelProto, what: str) -> Engine:
+    """As `load`, for an option that cannot do without the engine.
+
+    Raises:
+        ToolError: the engine is not installed, or refuses the model.
+    """
+    loaded = load(model, what)
+    if loaded is None:
+        raise ToolError(f"{option} runs the model: pip install 'hbm-runtime[simulator]'")
+    return loaded
 
 
 def output_shapes(model: ModelProto) -> dict[str, list[int] | None] | None:
@@ -139,8 +153,7 @@ def value_types(model: ModelProto, names: Sequence[str]) -> dict[str, ValueInfoP
     """
     if not names:
         return {}
-    watched = ModelProto()
-    watched.CopyFrom(model)
+    watched = copy_of(model)
     present = {value.name for value in watched.graph.output}
     watched.graph.output.extend(ValueInfoProto(name=name) for name in names if name not in present)
     loaded = load(watched, "the model")
@@ -151,13 +164,14 @@ def _array_of(value: Any) -> Array:
     element_type = _FOUR_BIT.get(value.data_type())
     if element_type is None:
         return np.asarray(value.numpy())
-    size = -(-math.prod(value.shape()) // 2)
-    stored = np.frombuffer(ctypes.string_at(value.data_ptr(), size), np.uint8)
-    return four_bit.unpack_four_bit(stored, value.shape(), element_type)
+    size = math.prod(value.shape())
+    stored = np.frombuffer(ctypes.string_at(value.data_ptr(), -(-size // 2)), np.uint8)
+    values = unpack_four_bit(stored, four_bit.DATA_TYPES[element_type], size)
+    shaped: Array = values.reshape(value.shape())
+    return shaped
 
 
 def reason(error: Exception) -> str:
     """The first line of an error of ONNX Runtime, without its code and its place in the source."""
-    line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    line = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", line)
+    line = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", first_line(error))
     return re.sub(r"/onnxruntime_src/\S+ .*?\) (?=[A-Z])", "", line)

@@ -1,27 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values of 4-bit tensors, int8 or uint8 in numpy, and their bytes of two, the first one low."""
+"""The 4-bit types of ONNX: their values are int8 or uint8 in numpy."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto
 
+from hbm_runtime.four_bit import pack_four_bit
 from hbm_runtime.tools.errors import ToolError
 from hbm_runtime.tools.packing.options import integer_range
+from hbm_runtime.types import hbDNNDataType
 
 Array = npt.NDArray[Any]
 
 OPSET, IR_VERSION = 21, 10  # ONNX has 4-bit types from here on
 
+DATA_TYPES = {TensorProto.INT4: hbDNNDataType.S4, TensorProto.UINT4: hbDNNDataType.U4}
 NAMES = {TensorProto.INT4: "int4", TensorProto.UINT4: "uint4"}
 DTYPES: dict[int, npt.DTypeLike] = {TensorProto.INT4: np.int8, TensorProto.UINT4: np.uint8}
 
 
-def pack_four_bit(name: str, values: Array, element_type: int) -> Array:
+def packed_input(name: str, values: Array, element_type: int) -> Array:
     """The bytes of 4-bit values, uint8 [ceil(size / 2)].
 
     Args:
@@ -41,16 +43,4 @@ def pack_four_bit(name: str, values: Array, element_type: int) -> Array:
             f"input {name!r} has 4-bit elements: give them as {dtype} of {low}..{high}, not as"
             f" {values.dtype} of {values.min(initial=0)}..{values.max(initial=0)}"
         )
-    halves = np.zeros(values.size + values.size % 2, np.uint8)
-    halves[: values.size] = values.ravel().view(np.uint8) & 0x0F
-    stored: Array = halves[0::2] | halves[1::2] << 4
-    return stored
-
-
-def unpack_four_bit(stored: Array, shape: Sequence[int], element_type: int) -> Array:
-    """The values in the bytes, int8 or uint8 in the given shape."""
-    halves = np.stack([stored & 0x0F, stored >> 4], axis=-1).ravel()[: np.prod(shape, dtype=int)]
-    values: Array = halves.reshape(shape).astype(DTYPES[element_type])
-    if element_type == TensorProto.INT4:
-        values = np.where(values > 7, values - 16, values).astype(np.int8)
-    return values
+    return pack_four_bit(values.ravel(), DATA_TYPES[element_type])

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import onnx
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
+from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
 
 from hbm_runtime.tools.errors import ToolError
+
+Message = TypeVar("Message", ModelProto, ValueInfoProto)
 
 _MAX_FILE_SIZE = (1 << 31) - 1  # a protobuf message holds no more
 _OLDEST_IR_WITH_FREE_INITIALIZERS = 4
@@ -50,9 +53,9 @@ def check(model: ModelProto, what: str) -> None:
     try:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError) as error:
-        first_line = (str(error).strip() or "no reason given").splitlines()[0]
+        why = first_line(error, "no reason given")
         raise ToolError(
-            f"{what} is not valid for the installed onnx {onnx.__version__}: {first_line}"
+            f"{what} is not valid for the installed onnx {onnx.__version__}: {why}"
         ) from None
 
 
@@ -105,11 +108,21 @@ def replace_input(graph: GraphProto, name: str, new: list[ValueInfoProto]) -> No
     graph.input.extend(inputs)
 
 
-def prepend_nodes(graph: GraphProto, nodes: list[NodeProto]) -> None:
-    """Put nodes before all others (ONNX wants them in the order of their execution)."""
-    following = list(graph.node)
-    del graph.node[:]
-    graph.node.extend([*nodes, *following])
+def named(values: Iterable[ValueInfoProto], name: str) -> ValueInfoProto:
+    """The value with a name, which is among them."""
+    return next(value for value in values if value.name == name)
+
+
+def copy_of(message: Message) -> Message:
+    """A copy of a protobuf message."""
+    copy = type(message)()
+    copy.CopyFrom(message)
+    return copy
+
+
+def first_line(error: Exception, otherwise: str = "") -> str:
+    """The first line of an error's text; without one its class, or what is given."""
+    return (str(error).strip() or otherwise or type(error).__name__).splitlines()[0]
 
 
 def dims_of(value: ValueInfoProto) -> list[int] | None:
@@ -152,10 +165,9 @@ def with_opset(model: ModelProto, least: int, what: str) -> ModelProto:
     try:
         return onnx.version_converter.convert_version(model, max(least, _CONVERTED_OPSET))
     except Exception as error:  # the converter raises what it likes
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ToolError(
             f"{what} needs operators of opset {least} or newer, the model uses {opset_of(model)}"
-            f" and onnx cannot convert it ({first_line}); export it with a newer opset"
+            f" and onnx cannot convert it ({first_line(error)}); export it with a newer opset"
         ) from None
 
 

@@ -7,35 +7,20 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
-from hbm_runtime.model_file import (
-    DATA_TYPE_NAMES,
-    ELEMENT_SIZES,
-    rows_share_bytes,
-    storage_shape,
-)
+from hbm_runtime._data_types import FOUR_BIT, NUMPY_DTYPES
+from hbm_runtime.chips import CHIPS
+from hbm_runtime.model_file import DATA_TYPE_NAMES, ELEMENT_SIZES, rows_share_bytes, storage_shape
 from hbm_runtime.tools.errors import ToolError
+from hbm_runtime.tools.packing import four_bit
 
-_ROW_ALIGNMENT = 32  # bytes, as on S100 and S100P
-_ROW_ALIGNMENTS = {"nash-p": 64}  # S600
 _BUFFER_ALIGNMENT = 128  # bytes
 
-_DATA_TYPES = {
-    TensorProto.INT4: "S4",
-    TensorProto.UINT4: "U4",
-    TensorProto.INT8: "S8",
-    TensorProto.UINT8: "U8",
-    TensorProto.FLOAT16: "F16",
-    TensorProto.INT16: "S16",
-    TensorProto.UINT16: "U16",
-    TensorProto.FLOAT: "F32",
-    TensorProto.INT32: "S32",
-    TensorProto.UINT32: "U32",
-    TensorProto.DOUBLE: "F64",
-    TensorProto.INT64: "S64",
-    TensorProto.UINT64: "U64",
-    TensorProto.BOOL: "BOOL8",
+_DATA_TYPES = four_bit.DATA_TYPES | {
+    helper.np_dtype_to_tensor_dtype(dtype): data_type
+    for data_type, dtype in NUMPY_DTYPES.items()
+    if data_type not in FOUR_BIT
 }
 
 
@@ -56,9 +41,9 @@ def data_type_of(name: str, element_type: int) -> int:
         known = {number: text for text, number in TensorProto.DataType.items()}
         raise ToolError(
             f"tensor {name!r} has elements of type {known.get(element_type, element_type)};"
-            f" the accelerator has only {', '.join(_DATA_TYPES.values())}"
+            f" the accelerator has only {', '.join(DATA_TYPE_NAMES)}"
         )
-    return DATA_TYPE_NAMES.index(_DATA_TYPES[element_type])
+    return int(_DATA_TYPES[element_type])
 
 
 def check_rows(name: str, data_type: int, dims: Sequence[int]) -> None:
@@ -75,8 +60,9 @@ def check_rows(name: str, data_type: int, dims: Sequence[int]) -> None:
 
 
 def row_alignment(march: str) -> int:
-    """Bytes that rows are padded to on a chip."""
-    return _ROW_ALIGNMENTS.get(march, _ROW_ALIGNMENT)
+    """Bytes that rows are padded to on the chip of a march; "" is any."""
+    alignments = {chip.march: chip.row_alignment for chip in CHIPS.values()}
+    return alignments.get(march, min(alignments.values()))
 
 
 def layout_of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from onnx import ModelProto, NodeProto, TensorProto
 
 from hbm_runtime._texts import nearest
 from hbm_runtime.tools.errors import ToolError
-from hbm_runtime.tools.extras import onnxruntime, require
-from hbm_runtime.tools.packing import engine
+from hbm_runtime.tools.optional_packages import onnxruntime, require
+from hbm_runtime.tools.packing import Progress, engine
+from hbm_runtime.tools.packing.graph import copy_of
 from hbm_runtime.tools.packing.real_input import RealInput
 
 OPSET = 13  # scales per channel
@@ -24,8 +25,6 @@ OPSET = 13  # scales per channel
 # More operators than these break networks, detectors above all.
 _CORE = ("Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Concat", "MaxPool")
 _ACTIVATIONS = ("Relu", "LeakyRelu", "Clip", "Sigmoid")  # next to one of the above
-
-Progress = Callable[[str, int, int], None]
 
 
 def quantize_network(
@@ -48,8 +47,7 @@ def quantize_network(
     if package is None:
         raise ToolError("--quantize runs the model: pip install 'hbm-runtime[simulator]'")
     tools = require("onnxruntime.quantization")
-    network = ModelProto()
-    network.CopyFrom(model)
+    network = copy_of(model)
     if network.functions:
         raise ToolError("--quantize: the model has functions of its own; inline them first")
     with tempfile.TemporaryDirectory(prefix="hbm-pack-") as folder, _quiet():

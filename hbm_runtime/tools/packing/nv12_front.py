@@ -10,7 +10,7 @@ import numpy.typing as npt
 from onnx import ModelProto, TensorProto, helper
 
 from hbm_runtime.tools.errors import ToolError
-from hbm_runtime.tools.packing.graph import prepend_nodes, replace_input, value_names
+from hbm_runtime.tools.packing.graph import named, replace_input, value_names
 from hbm_runtime.tools.packing.options import PictureOptions
 from hbm_runtime.tools.packing.picture_front import Front, image_input
 
@@ -71,7 +71,7 @@ def add_nv12_front(model: ModelProto, name: str, options: PictureOptions) -> Non
         ToolError: the input cannot become NV12.
     """
     graph = model.graph
-    value = next(value for value in graph.input if value.name == name)
+    value = named(graph.input, name)
     image = image_input(value, options)
     height, width = image.height, image.width
     luma_name, chroma_name = part_names(name)
@@ -87,20 +87,20 @@ def add_nv12_front(model: ModelProto, name: str, options: PictureOptions) -> Non
     # Before the arithmetic: the engine is slow on a last dimension of 1.
     luma = front.reshape(luma, [1, 1, height, width], "luma_nchw")
     if matrix.luma_floor:
-        floor = front.constant("floor", np.float32(matrix.luma_floor))
+        floor = front.constant(np.float32(matrix.luma_floor), "floor")
         luma = front.node("Clip", [luma, floor], "luma_floored")
     if matrix.luma_gain != 1.0:
-        gain = front.constant("luma_gain", np.float32(matrix.luma_gain))
+        gain = front.constant(np.float32(matrix.luma_gain), "luma_gain")
         luma = front.node("Mul", [luma, gain], "luma_scaled")
 
     chroma = front.node("Cast", [chroma_name], "chroma", to=TensorProto.FLOAT)
     chroma = front.reshape(chroma, [height * width // 4, 2], "chroma_rows")
-    weight = front.constant("chroma_matrix", matrix.chroma[order].astype(np.float32))
-    bias = front.constant("bias", matrix.bias[order].astype(np.float32).reshape(3, 1))
+    weight = front.constant(matrix.chroma[order].astype(np.float32), "chroma_matrix")
+    bias = front.constant(matrix.bias[order].astype(np.float32).reshape(3, 1), "bias")
     chroma = front.node("Gemm", [weight, chroma, bias], "chroma_rgb", transB=1)
     chroma = front.reshape(chroma, [1, 3, height // 2, width // 2], "chroma_nchw")
-    region = front.constant("region", np.empty(0, np.float32))  # opset 11 and 12 insist on one
-    double = front.constant("double", np.array([1, 1, 2, 2], np.float32))
+    region = front.constant(np.empty(0, np.float32), "region")  # opset 11 and 12 insist on one
+    double = front.constant(np.array([1, 1, 2, 2], np.float32), "double")
     chroma = front.node(
         "Resize",
         [chroma, region, double],
@@ -111,15 +111,14 @@ def add_nv12_front(model: ModelProto, name: str, options: PictureOptions) -> Non
     )
 
     levels = front.node("Add", [luma, chroma], "levels")
-    one, zero = front.constant("one", np.float32(1)), front.constant("zero", np.uint8(0))
+    one, zero = front.constant(np.float32(1), "one"), front.constant(np.uint8(0), "zero")
     pixels = front.node("QuantizeLinear", [levels, one, zero], "pixels")
     if image.channels_last:
         pixels = front.node("Transpose", [pixels], "pixels_nhwc", perm=[0, 2, 3, 1])
     result = front.normalize(pixels, options, image, value.type.tensor_type.elem_type)
-    front.node_into("Identity", [result], name)
+    front.node("Identity", [result], output=name)
 
-    prepend_nodes(graph, front.nodes)
-    graph.initializer.extend(front.constants)
+    front.add_to_graph(in_front=True)
     luma_dims, chroma_dims = [1, height, width, 1], [1, height // 2, width // 2, 2]
     parts = ((luma_name, luma_dims), (chroma_name, chroma_dims))
     replace_input(

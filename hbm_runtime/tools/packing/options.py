@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from hbm_runtime.chips import CHIPS
+
 FED = ("nv12", "rgb", "bgr", "gray", "featuremap")  # what a caller may put into an input
 ANY_MARCH = "any"
-MARCH_OF_SOC = {"S100": "nash-e", "S100P": "nash-m", "S600": "nash-p"}
+MARCH_OF_SOC = {chip.name: chip.march for chip in CHIPS.values()}
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class InputQuantization:
 
 @dataclass(frozen=True)
 class PackOptions:
-    """Everything `hbm pack` can be told; tensors are named as the ONNX model names them.
+    """Everything that `hbm pack` takes; tensors are named as the ONNX model names them.
 
     Attributes:
         name: the model's name.

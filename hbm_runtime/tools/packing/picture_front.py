@@ -3,20 +3,20 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
 from hbm_runtime.tools.errors import ToolError
 from hbm_runtime.tools.packing.graph import (
     dims_of,
-    prepend_nodes,
+    named,
     rename_value,
     replace_input,
     unique_name,
 )
+from hbm_runtime.tools.packing.new_nodes import NewNodes
 from hbm_runtime.tools.packing.options import PictureOptions
 
 OPSET = 9
@@ -92,7 +92,7 @@ def add_picture_front(model: ModelProto, name: str, options: PictureOptions) -> 
         ToolError: the input cannot take such pictures.
     """
     graph = model.graph
-    value = next(value for value in graph.input if value.name == name)
+    value = named(graph.input, name)
     element_type = value.type.tensor_type.elem_type
     image = image_input(value, options)
     front = Front(model, f"{name}/picture")
@@ -105,16 +105,15 @@ def add_picture_front(model: ModelProto, name: str, options: PictureOptions) -> 
     if options.fed == "gray" and image.channels == 3:
         pixels = front.node("Concat", [pixels] * 3, "three_times", axis=axis)
     elif options.fed in ("rgb", "bgr") and options.fed != options.color:
-        swapped = front.constant("swapped", np.array([2, 1, 0], np.int64))
+        swapped = front.constant(np.array([2, 1, 0], np.int64), "swapped")
         pixels = front.node("Gather", [pixels, swapped], options.color, axis=axis)
     if is_last != image.channels_last:
         order = [0, 3, 1, 2] if is_last else [0, 2, 3, 1]
         pixels = front.node("Transpose", [pixels], "network_layout", perm=order)
     result = front.normalize(pixels, options, image, element_type)
-    front.node_into("Identity", [result], network_name)
+    front.node("Identity", [result], output=network_name)
 
-    prepend_nodes(graph, front.nodes)
-    graph.initializer.extend(front.constants)
+    front.add_to_graph(in_front=True)
     channels = 1 if options.fed == "gray" else 3
     dims = [image.batch, image.height, image.width, channels]
     if not is_last:
@@ -123,36 +122,8 @@ def add_picture_front(model: ModelProto, name: str, options: PictureOptions) -> 
     replace_input(graph, network_name, [pixel_input])
 
 
-class Front:
-    """Collects nodes and constants whose names say which input they serve."""
-
-    def __init__(self, model: ModelProto, prefix: str) -> None:
-        self._graph = model.graph
-        self._prefix = prefix
-        self.nodes: list[NodeProto] = []
-        self.constants: list[TensorProto] = []
-
-    def constant(self, label: str, array: npt.ArrayLike) -> str:
-        """Add a constant and return its name."""
-        name = unique_name(self._graph, f"{self._prefix}/{label}")
-        self.constants.append(numpy_helper.from_array(np.asarray(array), name))
-        return name
-
-    def node(self, operator: str, inputs: list[str], label: str, **attributes: Any) -> str:
-        """Add a node and return the name of its output, made from the label."""
-        output = unique_name(self._graph, f"{self._prefix}/{label}")
-        return self.node_into(operator, inputs, output, **attributes)
-
-    def node_into(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        """Add a node with an output of this name."""
-        name = f"{self._prefix}/{operator}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, inputs, [output], name=name, **attributes))
-        return output
-
-    def reshape(self, value: str, dims: list[int], label: str) -> str:
-        """Add a Reshape and return its output."""
-        shape = self.constant(f"{label}_shape", np.array(dims, np.int64))
-        return self.node("Reshape", [value, shape], label)
+class Front(NewNodes):
+    """The nodes in front of an input that takes pictures."""
 
     def normalize(
         self, pixels: str, options: PictureOptions, image: ImageInput, element_type: int
@@ -163,10 +134,10 @@ class Front:
         result = self.node("Cast", [pixels], "pixels_float", to=TensorProto.FLOAT)
         per_channel = (1, 1, 1, -1) if image.channels_last else (1, -1, 1, 1)
         if any(options.mean):
-            mean = self.constant("mean", np.array(options.mean, np.float32).reshape(per_channel))
+            mean = self.constant(np.array(options.mean, np.float32).reshape(per_channel), "mean")
             result = self.node("Sub", [result, mean], "centred")
         if any(number != 1 for number in options.scale):
-            scale = self.constant("scale", np.array(options.scale, np.float32).reshape(per_channel))
+            scale = self.constant(np.array(options.scale, np.float32).reshape(per_channel), "scale")
             result = self.node("Mul", [result, scale], "scaled")
         if element_type == TensorProto.FLOAT16:
             result = self.node("Cast", [result], "half", to=TensorProto.FLOAT16)

@@ -4,19 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, ValueInfoProto
 
 from hbm_runtime.tools.errors import ToolError
-from hbm_runtime.tools.packing.graph import (
-    dims_of,
-    prepend_nodes,
-    rename_value,
-    unique_name,
-)
+from hbm_runtime.tools.packing.graph import dims_of, named
+from hbm_runtime.tools.packing.new_nodes import NewNodes
 from hbm_runtime.tools.packing.options import (
     InputQuantization,
     OutputQuantization,
@@ -62,7 +57,7 @@ def with_channel_axis(
     """
     if not quantization.per_channel:
         return quantization
-    value = next(value for value in model.graph.output if value.name == name)
+    value = named(model.graph.output, name)
     rank = len(dims_of(value) or [])
     axis = None if rank < _LEAST_RANK_WITH_CHANNELS else 1
     maker = {output: node for node in model.graph.node for output in node.output}
@@ -119,12 +114,11 @@ def quantize_output(
     Raises:
         ToolError: see `checked_axis`.
     """
-    graph = model.graph
-    value = next(value for value in graph.output if value.name == name)
+    value = named(model.graph.output, name)
     axis = checked_axis(value, quantization)
     dims = dims_of(value) or []
-    edge = _Edge(model, name)
-    real = edge.move_aside(value)
+    edge = NewNodes(model, f"{name}/quantize")
+    real = edge.move_aside(value, "real")
     if value.type.tensor_type.elem_type == TensorProto.FLOAT16:
         real = edge.node("Cast", [real], to=TensorProto.FLOAT)
     integer = _INTEGERS[quantization.data_type]
@@ -144,8 +138,7 @@ def quantize_output(
         bounds = [np.float32(low), np.float32(min(high, _LARGEST_FLOAT32_BELOW_2_31))]
         result = edge.node("Clip", [result, *map(edge.constant, bounds)])
         edge.node("Cast", [result], output=name, to=integer)
-    graph.node.extend(edge.nodes)
-    graph.initializer.extend(edge.constants)
+    edge.add_to_graph(in_front=False)
     value.type.tensor_type.elem_type = integer
     return QuantizationInfo(
         -1 if axis is None else axis,
@@ -162,13 +155,12 @@ def quantize_input(
     Raises:
         ToolError: the input is not float.
     """
-    graph = model.graph
-    value = next(value for value in graph.input if value.name == name)
+    value = named(model.graph.input, name)
     element_type = value.type.tensor_type.elem_type
     if element_type not in _FLOATS:
         raise ToolError(f"--quantize-input {name}: the input is not float")
-    edge = _Edge(model, name)
-    real = edge.move_aside(value)
+    edge = NewNodes(model, f"{name}/quantize")
+    real = edge.move_aside(value, "real")
     integer = np.int8 if quantization.data_type == "int8" else np.uint8
     scale = np.float32(quantization.scale)
     parameters = [edge.constant(scale), edge.constant(integer(quantization.zero_point))]
@@ -177,37 +169,6 @@ def quantize_input(
         edge.node("Cast", [wide], output=real, to=TensorProto.FLOAT16)
     else:
         edge.node("DequantizeLinear", [name, *parameters], output=real)
-    prepend_nodes(graph, edge.nodes)
-    graph.initializer.extend(edge.constants)
+    edge.add_to_graph(in_front=True)
     value.type.tensor_type.elem_type = _INTEGERS[quantization.data_type]
     return QuantizationInfo(-1, (float(scale),), (quantization.zero_point,))
-
-
-class _Edge:
-    """Collects the nodes and constants between an input or output and the network."""
-
-    def __init__(self, model: ModelProto, name: str) -> None:
-        self._graph = model.graph
-        self._prefix = f"{name}/quantize"
-        self.nodes: list[NodeProto] = []
-        self.constants: list[TensorProto] = []
-
-    def move_aside(self, value: ValueInfoProto) -> str:
-        """Rename the network's own value, so that the input or output keeps its name."""
-        name = value.name
-        real = unique_name(self._graph, f"{self._prefix}/real")
-        rename_value(self._graph, name, real)
-        value.name = name
-        return real
-
-    def constant(self, array: npt.ArrayLike) -> str:
-        wish = f"{self._prefix}/constant_{len(self.constants)}"
-        name = unique_name(self._graph, wish)
-        self.constants.append(numpy_helper.from_array(np.asarray(array), name))
-        return name
-
-    def node(self, operator: str, inputs: list[str], *, output: str = "", **attributes: Any) -> str:
-        name = f"{self._prefix}/{operator}_{len(self.nodes)}"
-        output = output or unique_name(self._graph, f"{name}_result")
-        self.nodes.append(helper.make_node(operator, inputs, [output], name=name, **attributes))
-        return output

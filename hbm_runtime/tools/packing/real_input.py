@@ -12,7 +12,7 @@ import numpy.typing as npt
 from onnx import ValueInfoProto
 
 from hbm_runtime.tools.errors import ToolError
-from hbm_runtime.tools.extras import require
+from hbm_runtime.tools.optional_packages import require
 from hbm_runtime.tools.packing.graph import dims_of
 from hbm_runtime.tools.packing.options import PackOptions
 from hbm_runtime.tools.packing.picture_front import image_input

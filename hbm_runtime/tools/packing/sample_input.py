@@ -31,7 +31,7 @@ class Sample(NamedTuple):
 
     Attributes:
         source: arrays by input, as the network takes them.
-        packed: the same as the packed graph takes it; empty when that cannot be told.
+        packed: the same as the packed graph takes it; empty when it is not known.
     """
 
     source: dict[str, Array]

@@ -10,7 +10,7 @@ from onnx import GraphProto, ModelProto, ValueInfoProto
 
 from hbm_runtime.tools.errors import ToolError
 from hbm_runtime.tools.packing.engine import output_shapes
-from hbm_runtime.tools.packing.graph import dims_of, set_dims
+from hbm_runtime.tools.packing.graph import copy_of, dims_of, set_dims
 
 
 def fix_inputs(model: ModelProto, shapes: Mapping[str, tuple[int, ...]], *, dynamic: bool) -> None:
@@ -34,7 +34,7 @@ def fix_inputs(model: ModelProto, shapes: Mapping[str, tuple[int, ...]], *, dyna
     for value in graph.input:
         _fill_symbols(value, symbols)
         _refuse_dynamic(value, "input", dynamic=dynamic)
-    del graph.value_info[:]  # shapes of the old dimensions; the engine infers them anew
+    del graph.value_info[:]  # shapes of the old dimensions; the engine infers new ones
 
 
 def settle_outputs(
@@ -62,8 +62,7 @@ def settle_outputs(
 def output_dims(model: ModelProto) -> dict[str, list[int] | None]:
     """Dimensions of each output: what onnx infers, the engine where onnx cannot, or as declared."""
     declared = {value.name: dims_of(value) for value in model.graph.output}
-    blank = ModelProto()
-    blank.CopyFrom(model)
+    blank = copy_of(model)
     for value in blank.graph.output:
         value.type.tensor_type.ClearField("shape")
     found = {value.name: dims_of(value) for value in _infer_shapes(blank).output}

@@ -16,14 +16,14 @@ from onnx import ModelProto, TensorProto
 
 from hbm_runtime import model_file
 from hbm_runtime.tools import cli, pack
-from hbm_runtime.tools.packing.option_texts import (
+from hbm_runtime.tools.packing.options import InputQuantization, OutputQuantization
+from hbm_runtime.tools.packing.parsing import (
     parse_input_quantization,
     parse_numbers,
     parse_output_type,
     parse_pair,
     parse_shape,
 )
-from hbm_runtime.tools.packing.options import InputQuantization, OutputQuantization
 
 pytest.importorskip("onnxruntime", reason="`hbm pack` compares with the engine")
 

@@ -15,7 +15,8 @@ from onnx import ModelProto
 
 from hbm_runtime import model_file
 from hbm_runtime.tools import cli
-from hbm_runtime.tools.packing.option_texts import (
+from hbm_runtime.tools.packing.options import OutputQuantization, PackOptions, PictureOptions
+from hbm_runtime.tools.packing.parsing import (
     of_one_input,
     parse_deviations,
     parse_fed,
@@ -23,7 +24,6 @@ from hbm_runtime.tools.packing.option_texts import (
     parse_numbers,
     parse_output_type,
 )
-from hbm_runtime.tools.packing.options import OutputQuantization, PackOptions, PictureOptions
 
 pytest.importorskip("onnxruntime", reason="`hbm pack` compares with the engine")
 

@@ -19,7 +19,9 @@ from hbm_runtime.tools.packing.options import ANY_MARCH, PackOptions
 _IMAGE_RANK = 4
 
 
-def manifest(options: PackOptions, network_inputs: Sequence[ValueInfoProto], builder: str) -> str:
+def model_description(
+    options: PackOptions, network_inputs: Sequence[ValueInfoProto], builder: str
+) -> str:
     """The description as JSON text.
 
     Args:

@@ -9,7 +9,7 @@ from onnx import ModelProto
 
 from hbm_runtime.tools.errors import ToolError
 from hbm_runtime.tools.packing import engine
-from hbm_runtime.tools.packing.graph import dims_of, set_dims
+from hbm_runtime.tools.packing.graph import copy_of, dims_of, set_dims
 from hbm_runtime.tools.packing.shapes import agreed, check_fits, output_dims
 
 _OPTION = "--max-shape"
@@ -37,8 +37,7 @@ def largest_outputs(
             )
     if not dynamic:
         return {}
-    largest = ModelProto()
-    largest.CopyFrom(model)
+    largest = copy_of(model)
     for value in largest.graph.input:
         if value.name in dynamic:
             if value.name not in shapes:

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of the chips of the family."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Chip(NamedTuple):
+    """One chip.
+
+    Attributes:
+        name: as the accelerator reports it.
+        march: as the compiler and model files call it.
+        cores: BPU cores.
+        row_alignment: bytes that rows of tensors are padded to.
+    """
+
+    name: str
+    march: str
+    cores: int
+    row_alignment: int
+
+
+CHIPS = {
+    chip.name: chip
+    for chip in (
+        Chip("S100", "nash-e", 1, 32),
+        Chip("S100P", "nash-m", 1, 32),
+        Chip("S600", "nash-p", 4, 64),
+    )
+}
