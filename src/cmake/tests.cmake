@@ -52,7 +52,8 @@ hbm_test(abi_test
 hbm_test(abi_order_test "${HBM_TEST_DIR}/abi/order_test.cpp")
 hbm_test(abi_cores_test "${HBM_TEST_DIR}/abi/cores_test.cpp")
 hbm_test(abi_environment_test "${HBM_TEST_DIR}/abi/environment_test.cpp")
-foreach(name abi_test abi_order_test abi_cores_test abi_environment_test)
+hbm_test(abi_strict_test "${HBM_TEST_DIR}/abi/strict_test.cpp")
+foreach(name abi_test abi_order_test abi_cores_test abi_environment_test abi_strict_test)
   target_link_libraries(${name} PRIVATE dnn hbucp)
 endforeach()
 

@@ -7,6 +7,7 @@
 #include "simulator/watching/faults.hpp"
 #include "simulator/watching/log.hpp"
 
+using hbm::simulator::Caching;
 using hbm::simulator::entry;
 using hbm::simulator::Faults;
 using hbm::simulator::LogLevel;
@@ -14,8 +15,9 @@ using hbm::simulator::SimulatedDevice;
 
 namespace {
 
-int32_t allocate(const char* name, hbUCPSysMem* memory, uint64_t size) {
-  return entry(name, [&] { return SimulatedDevice::instance().memory().allocate(memory, size); });
+int32_t allocate(const char* name, hbUCPSysMem* memory, uint64_t size, Caching caching) {
+  return entry(
+      name, [&] { return SimulatedDevice::instance().memory().allocate(memory, size, caching); });
 }
 
 }  // namespace
@@ -54,13 +56,13 @@ const char* hbUCPGetSocName() { return SimulatedDevice::instance().profile().chi
 
 const char* hbUCPGetErrorDesc(int32_t status) { return hbm::abi::status_text(status); }
 
-// The device id is reserved; cached and uncached memory are the same on a CPU.
+// The device id is reserved.
 int32_t hbUCPMalloc(hbUCPSysMem* memory, uint64_t size, int32_t) {
-  return allocate("hbUCPMalloc", memory, size);
+  return allocate("hbUCPMalloc", memory, size, Caching::kUncached);
 }
 
 int32_t hbUCPMallocCached(hbUCPSysMem* memory, uint64_t size, int32_t) {
-  return allocate("hbUCPMallocCached", memory, size);
+  return allocate("hbUCPMallocCached", memory, size, Caching::kCached);
 }
 
 int32_t hbUCPFree(hbUCPSysMem* memory) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The threads of the simulated cores: they run what the scheduler gives them, call by call.
+#include <limits.h>
+#include <pthread.h>
 #include <sys/prctl.h>
 
 #include <algorithm>
@@ -20,6 +22,12 @@ constexpr std::chrono::microseconds kNudgeBefore{120};
 constexpr std::chrono::microseconds kLongestIdleSpin{200};
 // Longer computations do not end when they are expected to, nor does it matter.
 constexpr std::chrono::milliseconds kForeseeable{5};
+
+// Of a strict device.
+constexpr std::chrono::milliseconds kLongestLateness{20};
+constexpr std::chrono::microseconds kLatenessStep{200};
+constexpr std::chrono::microseconds kCallbackDelay{500};
+constexpr std::size_t kCallbackStack = 64U << 10U;  // bytes
 
 thread_local bool on_core = false;
 
@@ -108,6 +116,7 @@ void SimulatedDevice::run_task(std::unique_lock<std::mutex>& lock, TaskPtr task)
     return;
   }
 
+  if (profile_.strict) end_late(lock, *task);
   task->status = status;
   trace_stage(*task, SpanKind::kRunning, true);
   // A released task has no caller left, so its callback must not run.
@@ -117,7 +126,11 @@ void SimulatedDevice::run_task(std::unique_lock<std::mutex>& lock, TaskPtr task)
   if (call_back) {  // the core is taken until it returned
     lock.unlock();
     wake_ups.signal();
-    task->callback(task->handle, task->status, task->user_data);
+    if (profile_.strict) {
+      call_back_from_afar(*task);
+    } else {
+      task->callback(task->handle, task->status, task->user_data);
+    }
     lock.lock();
     task->callback_thread = std::thread::id();
   }
@@ -128,6 +141,55 @@ void SimulatedDevice::run_task(std::unique_lock<std::mutex>& lock, TaskPtr task)
   wake_ups.signal();
   task.reset();  // may free much
   lock.lock();
+}
+
+// A strict device lets tasks that run side by side end in the order that a program expects least:
+// later ones first. Nothing promises another order.
+void SimulatedDevice::end_late(std::unique_lock<std::mutex>& lock, Task& task) {
+  const auto a_later_one_runs = [&] {
+    return std::any_of(tasks_.begin(), tasks_.end(), [&](const auto& entry) {
+      const Task& other = *entry.second;
+      const bool ends = other.state == TaskState::kDone && !other.drained.is_signalled();
+      return other.number > task.number && (other.state == TaskState::kRunning || ends);
+    });
+  };
+  const auto end = Clock::now() + kLongestLateness;
+  while (!stopping_ && !task.cancelled && a_later_one_runs() && Clock::now() < end) {
+    lock.unlock();
+    static_cast<void>(task.cancel.sleep_until(Clock::now() + kLatenessStep));
+    lock.lock();
+  }
+}
+
+// A strict device calls back late, and on a thread that the program has not seen before, which has
+// a small stack.
+void SimulatedDevice::call_back_from_afar(Task& task) {
+  static_cast<void>(task.cancel.sleep_until(Clock::now() + kCallbackDelay));
+  pthread_attr_t attributes;
+  static_cast<void>(::pthread_attr_init(&attributes));
+  const auto smallest = static_cast<std::size_t>(PTHREAD_STACK_MIN);
+  static_cast<void>(::pthread_attr_setstacksize(&attributes, std::max(smallest, kCallbackStack)));
+  struct Call {
+    Task& task;
+    std::mutex& mutex;
+  } call{task, mutex_};
+  const auto run = [](void* argument) -> void* {
+    on_core = true;  // the device waits for it as for a core
+    auto& [called, mutex] = *static_cast<Call*>(argument);
+    {
+      const std::lock_guard lock(mutex);
+      called.callback_thread = std::this_thread::get_id();
+    }
+    called.callback(called.handle, called.status, called.user_data);
+    return nullptr;
+  };
+  pthread_t thread{};
+  if (::pthread_create(&thread, &attributes, run, &call) == 0) {
+    static_cast<void>(::pthread_join(thread, nullptr));
+  } else {
+    task.callback(task.handle, task.status, task.user_data);
+  }
+  static_cast<void>(::pthread_attr_destroy(&attributes));
 }
 
 // Runs the next function call; without the device's mutex.

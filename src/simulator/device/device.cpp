@@ -33,7 +33,7 @@ int count_of(uint64_t bits) noexcept { return __builtin_popcountll(bits); }
 
 SimulatedDevice::SimulatedDevice(const Profile& profile)
     : profile_(profile),
-      memory_(static_cast<uint64_t>(profile.memory_mib) << 20U),
+      memory_(static_cast<uint64_t>(profile.memory_mib) << 20U, profile.strict),
       owner_(::getpid()),
       trace_(profile_.trace_path, profile_.chip.soc_name, profile_.core_count),
       scheduler_(profile.core_mask(), profile.preemption) {}

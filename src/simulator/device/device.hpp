@@ -50,6 +50,12 @@ class SimulatedDevice final : public Device {
                                                               int32_t sub_task) override;
   [[nodiscard]] bool owns(const void* address, uint64_t size) const override;
   [[nodiscard]] uint64_t bytes_from(const void* address) const override;
+  [[nodiscard]] std::byte* device_side(const hbUCPSysMem& memory) const override {
+    return memory_.device_side(memory);
+  }
+  void written_by_device(void* address, uint64_t size) override {
+    memory_.written_by_device(address, size);
+  }
   [[nodiscard]] bool reserve(uint64_t bytes) override { return memory_.reserve(bytes); }
   void unreserve(uint64_t bytes) noexcept override { memory_.unreserve(bytes); }
   void count_packed(int change) noexcept override { packed_ += change; }
@@ -92,6 +98,8 @@ class SimulatedDevice final : public Device {
   void dispatch(WakeUps& wake_ups);
   void run_core(int index);
   void run_task(std::unique_lock<std::mutex>& lock, TaskPtr task);
+  void end_late(std::unique_lock<std::mutex>& lock, Task& task);
+  void call_back_from_afar(Task& task);
   [[nodiscard]] int32_t run_call(Task& task, Operation& operation);
   void hold_cores(Task& task, Clock::time_point end, bool is_last) const;
   void begin_to_run(Task& task);

@@ -68,6 +68,11 @@ class Device {
   [[nodiscard]] virtual bool owns(const void* address, uint64_t size) const = 0;
   // Bytes from `address` to the end of its allocation, 0 for foreign memory.
   [[nodiscard]] virtual uint64_t bytes_from(const void* address) const = 0;
+  // Where the device reads and writes what the CPU sees at `memory.virAddr`; null when phyAddr and
+  // virAddr do not name the same place. See Memory.
+  [[nodiscard]] virtual std::byte* device_side(const hbUCPSysMem& memory) const = 0;
+  // The device wrote there: what the CPU sees is undefined until it is invalidated.
+  virtual void written_by_device(void* address, uint64_t size) = 0;
   // Device memory for a model's weights; false when there is not so much.
   [[nodiscard]] virtual bool reserve(uint64_t bytes) = 0;
   virtual void unreserve(uint64_t bytes) noexcept = 0;

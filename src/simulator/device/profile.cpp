@@ -50,6 +50,8 @@ Profile read_profile() {
   profile.core_count = read_number("HBM_SIM_CORES", 1, kMostBpuCores, profile.chip.core_count);
   profile.task_limit = read_number("HB_UCP_MAX_TASK_NUM", 1, 65536, profile.task_limit);
   profile.memory_mib = read_number("HBM_SIM_MEMORY_MB", 1, 1 << 20, profile.memory_mib);
+  profile.strict = read_number("HBM_SIM_STRICT", 0, 1, 0) == 1;
+  if (profile.strict) profile.base_alignment = profile.chip.pitch_alignment;
   profile.report = read_number("HBM_SIM_REPORT", 0, 1, 0) == 1;
   if (const char* path = text_of("HBM_SIM_TRACE")) profile.trace_path = path;
   if (text_of("HB_DNN_USER_DEFINED_L2M_SIZES") != nullptr) {

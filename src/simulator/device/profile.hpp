@@ -20,6 +20,7 @@ struct Profile {
   int task_limit = 32;               // HB_UCP_MAX_TASK_NUM, live tasks
   int memory_mib = 8192;             // HBM_SIM_MEMORY_MB, device memory
   bool preemption = true;            // not with HB_DNN_USER_DEFINED_L2M_SIZES
+  bool strict = false;               // HBM_SIM_STRICT: as unforgiving as the hardest board
   bool report = false;               // HBM_SIM_REPORT: say at exit what is still held
   std::string trace_path;            // HBM_SIM_TRACE; empty: no trace
   std::string error;                 // what makes it unusable; no model is loaded then

@@ -47,6 +47,7 @@ int32_t Inference::run_call(uint32_t call) noexcept {
     if (call + 1 == call_count()) {
       slots_.clear();
       buffers_.clear();
+      close_border();
       note_time(std::chrono::steady_clock::now() - begin);
     }
     return HB_UCP_SUCCESS;
@@ -57,6 +58,7 @@ int32_t Inference::run_call(uint32_t call) noexcept {
   }
   slots_.clear();
   buffers_.clear();
+  close_border();
   return HB_UCP_TASK_RUN_FAILED;
 }
 
@@ -86,10 +88,31 @@ void Inference::note_time(std::chrono::nanoseconds time) noexcept {
 void Inference::open_border() {
   slots_.resize(model_->slot_count);
   for (std::size_t index = 0; index < inputs_.size(); ++index) {
+    if (inputs_[index].is_stale()) complain_of_stale(index);
     open_slot(slots_[index], inputs_[index], true);
   }
   for (std::size_t index = 0; index < outputs_.size(); ++index) {
     open_slot(slots_[inputs_.size() + index], outputs_[index], false);
+  }
+}
+
+void Inference::complain_of_stale(std::size_t index) const {
+  log(LogLevel::kError,
+      "model '%s': input '%s': the CPU wrote to it after it was last cleaned, and the device does "
+      "not see that: call hbUCPMemFlush with HB_SYS_MEM_CACHE_CLEAN on all of it before "
+      "hbUCPSubmitTask",
+      model_->name.c_str(), model_->inputs[index].spec.name.c_str());
+}
+
+// The CPU sees what the device wrote only once it has invalidated that.
+void Inference::close_border() noexcept {
+  for (std::size_t index = 0; index < outputs_.size(); ++index) {
+    const Region& output = outputs_[index];
+    if (output.of_cpu == output.data) continue;
+    const int64_t size =
+        std::max(model_->outputs[index].spec.aligned_byte_size, produced_[index].alignedByteSize);
+    hbSimDevice()->written_by_device(output.of_cpu,
+                                     static_cast<uint64_t>(std::max<int64_t>(size, 0)));
   }
 }
 
@@ -152,7 +175,7 @@ void Inference::keep_dynamic_output(std::size_t index, const ort::Value* value, 
   made.shape = storage_shape(made.elements, spec.data_type);
   made.strides = dense_strides(made.shape, made.unit);
   const std::size_t size = made.dense_size();
-  if (made.shape.size() != spec.shape.size() || size > hbSimDevice()->bytes_from(made.data)) {
+  if (made.shape.size() != spec.shape.size() || size > hbSimDevice()->bytes_from(made.of_cpu)) {
     throw std::runtime_error("output '" + spec.name + "' needs " + std::to_string(size) +
                              " bytes, which is more than its device memory");
   }

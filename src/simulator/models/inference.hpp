@@ -55,6 +55,8 @@ class Inference final : public Operation {
 
   explicit Inference(std::shared_ptr<SimulatedModel> model) : model_(std::move(model)) {}
   void open_border();
+  void close_border() noexcept;
+  void complain_of_stale(std::size_t index) const;
   void open_slot(Slot& slot, const Region& region, bool is_input);
   void compute(const FunctionCall& call);
   void close_output(std::size_t index, Slot& slot);

@@ -3,6 +3,7 @@
 #include "simulator/models/region.hpp"
 
 #include <algorithm>
+#include <vector>
 
 #include "abi/data_types.hpp"
 #include "simulator/device/device_interface.hpp"
@@ -27,6 +28,15 @@ int64_t reach(const Region& region) {
 int32_t refuse(const char* side, const TensorSpec& spec, const char* why) {
   log(LogLevel::kError, "hbDNNInferV2: %s '%s': %s", side, spec.name.c_str(), why);
   return HB_UCP_INVALID_ARGUMENT;
+}
+
+int32_t find_device_side(const char* side, const TensorSpec& spec, const hbDNNTensor& tensor,
+                         Region& region) {
+  region.data = hbSimDevice()->device_side(tensor.sysMem);
+  if (region.data != nullptr) return HB_UCP_SUCCESS;
+  return refuse(side, spec,
+                "phyAddr names another place than virAddr, and the device reads and writes there: "
+                "add the same offset to both");
 }
 
 // What is wrong with the strides of an input that leaves some to the caller; null: nothing.
@@ -71,6 +81,17 @@ void Region::scatter(const std::byte* dense) const {
   strided_copy(data, strides, dense, dense_strides(shape, unit), shape, unit);
 }
 
+bool Region::is_stale() const {
+  if (of_cpu == data) return false;
+  Region seen = *this;
+  seen.data = of_cpu;
+  std::vector<std::byte> ours(dense_size());
+  std::vector<std::byte> theirs(dense_size());
+  seen.gather(ours.data());
+  gather(theirs.data());
+  return ours != theirs;
+}
+
 int32_t check_input(const TensorSpec& spec, const hbDNNTensor& tensor, Region& region) {
   const hbDNNTensorProperties& given = tensor.properties;
   const std::size_t rank = spec.shape.size();
@@ -82,7 +103,7 @@ int32_t check_input(const TensorSpec& spec, const hbDNNTensor& tensor, Region& r
   }
   region.data_type = spec.data_type;
   region.unit = storage_unit(spec.data_type);
-  region.data = static_cast<std::byte*>(tensor.sysMem.virAddr);
+  region.of_cpu = static_cast<std::byte*>(tensor.sysMem.virAddr);
   region.elements.assign(given.validShape.dimensionSize, given.validShape.dimensionSize + rank);
   region.strides.assign(given.stride, given.stride + rank);
   for (std::size_t axis = 0; axis < rank; ++axis) {
@@ -101,28 +122,30 @@ int32_t check_input(const TensorSpec& spec, const hbDNNTensor& tensor, Region& r
     return refuse("input", spec, "the strides are neither the model's nor dense");
   }
   const auto alignment = static_cast<uintptr_t>(hbSimDevice()->profile().base_alignment);
-  if (region.data == nullptr || reinterpret_cast<uintptr_t>(region.data) % alignment != 0) {
-    return refuse("input", spec, "the address is null or not aligned to 32 bytes");
+  if (region.of_cpu == nullptr || reinterpret_cast<uintptr_t>(region.of_cpu) % alignment != 0) {
+    return refuse("input", spec,
+                  alignment == 32 ? "the address is null or not aligned to 32 bytes"
+                                  : "the address is null or not aligned to 64 bytes");
   }
   const int64_t bytes = reach(region);
-  if (bytes < 0 || !hbSimDevice()->owns(region.data, static_cast<uint64_t>(bytes))) {
+  if (bytes < 0 || !hbSimDevice()->owns(region.of_cpu, static_cast<uint64_t>(bytes))) {
     return refuse("input", spec, "it does not lie inside one block of device memory");
   }
-  return HB_UCP_SUCCESS;
+  return find_device_side("input", spec, tensor, region);
 }
 
 int32_t check_output(const TensorSpec& spec, const hbDNNTensor& tensor, Region& region) {
   region.data_type = spec.data_type;
   region.unit = storage_unit(spec.data_type);
-  region.data = static_cast<std::byte*>(tensor.sysMem.virAddr);
+  region.of_cpu = static_cast<std::byte*>(tensor.sysMem.virAddr);
   region.elements.assign(spec.shape.begin(), spec.shape.end());
   region.shape = storage_shape(region.elements, spec.data_type);
   region.strides = spec.strides;
   const auto least = static_cast<uint64_t>(std::max<int64_t>(spec.aligned_byte_size, 1));
-  if (region.data == nullptr || !hbSimDevice()->owns(region.data, least)) {
+  if (region.of_cpu == nullptr || !hbSimDevice()->owns(region.of_cpu, least)) {
     return refuse("output", spec, "its aligned size does not fit one block of device memory");
   }
-  return HB_UCP_SUCCESS;
+  return find_device_side("output", spec, tensor, region);
 }
 
 }  // namespace hbm::simulator

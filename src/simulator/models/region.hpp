@@ -13,8 +13,9 @@ namespace hbm::simulator {
 
 // Shape and strides in storage units; -1 in the shape of an output that the run decides.
 struct Region {
-  std::byte* data = nullptr;
-  Extents elements;  // the shape that the graph knows
+  std::byte* data = nullptr;    // as the device sees it
+  std::byte* of_cpu = nullptr;  // as the CPU sees it; the same unless the device is strict
+  Extents elements;             // the shape that the graph knows
   Extents shape;
   Extents strides;
   int64_t unit = 0;  // bytes
@@ -27,6 +28,8 @@ struct Region {
   // Between the region and a dense copy of it.
   void gather(std::byte* dense) const;
   void scatter(const std::byte* dense) const;
+  // Whether the CPU sees other elements than the device.
+  [[nodiscard]] bool is_stale() const;
 };
 
 // HB_UCP_SUCCESS and the region, or a status; the log then names the tensor and what is wrong.
