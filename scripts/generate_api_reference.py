@@ -22,7 +22,10 @@ MODULES = {
         *("telemetry.statistics", "telemetry.trace", "_loading.preemption", "errors"),
     ),
     "hbm_runtime.models": ("models",),
-    "hbm_runtime.image": ("frames", "fitting", "placement", "color", "faults"),
+    "hbm_runtime.image": (
+        *("preprocessing", "settings", "picture_inputs"),
+        *("frames", "fitting", "placement", "color", "faults"),
+    ),
     "hbm_runtime.model_file": ("spec", "reader", "writer"),
 }
 INTRODUCTION = """\

@@ -9,15 +9,13 @@ import numpy as np
 
 from demo_table import LEVELS, level
 from hbm_runtime import HB_HBMRuntime
-from hbm_runtime.image.preprocessing import input_specs, make_preprocessor
-from hbm_runtime.image.settings import FitSettings, NormalizeSettings
+from hbm_runtime.image import FitSettings, NormalizeSettings, PictureSettings, Preprocessor
 from hbm_runtime_ros.messages.conversions import (
+    image_to_frame,
     tensors_to_numpy,
     transform_from_msg,
     transform_to_msg,
 )
-from hbm_runtime_ros.messages.received_image import ReceivedImage
-from hbm_runtime_ros.parameters.settings import ImageSettings
 from text_detection import find_text_boxes
 
 if TYPE_CHECKING:
@@ -53,12 +51,12 @@ def check_against_own_run(sample: Sample, info: ModelInfo) -> int:
     if not sample.tensors.header == source.header == sample.image.header:
         raise CheckFailedError(f"{info.name}: the header is not the image's")
     runtime, model = HB_HBMRuntime(info.file), info.model_name
-    inputs = input_specs(runtime, model)
-    prepare = make_preprocessor(inputs, [image_settings(image) for image in info.images])
-    prepared = prepare([ReceivedImage(sample.image)])
-    if [transform_to_msg(transform) for transform in prepared.transforms] != [source.transform]:
+    images = [picture_settings(image) for image in info.images]
+    prepare = Preprocessor.for_model(runtime.models[model], images)
+    inputs, transforms = prepare(image_to_frame(sample.image))
+    if [transform_to_msg(transform) for transform in transforms] != [source.transform]:
         raise CheckFailedError(f"{info.name}: the transform is not that of the image")
-    expected = runtime.run({model: prepared.tensors})[model]
+    expected = runtime.run({model: inputs})[model]
     published = tensors_to_numpy(sample.tensors)
     if list(published) != list(expected):
         raise CheckFailedError(
@@ -74,21 +72,18 @@ def check_against_own_run(sample: Sample, info: ModelInfo) -> int:
     return sum(tensor.nbytes for tensor in published.values())
 
 
-def image_settings(info: ImageInputInfo) -> ImageSettings:
+def picture_settings(info: ImageInputInfo) -> PictureSettings:
     """How the node makes an image for a model, from what it says of it.
 
     Args:
         info: From ~/model_info.
 
     Returns:
-        What `make_preprocessor` takes to do the same.
+        What `Preprocessor` takes to do the same.
     """
     left, top, width, height = (int(value) for value in info.roi)
-    return ImageSettings(
+    return PictureSettings(
         name=info.name,
-        topic=info.topic,
-        transport=info.transport,
-        encodings=tuple(info.encodings),
         tensors=tuple(info.tensors),
         fit=FitSettings(
             resize=info.resize,

@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images for models: views of camera buffers, fitting, colour conversion, coordinates.
+"""From a camera's bytes to a model's input: views of buffers, fitting, colour, coordinates.
 
 A camera's picture is a ``Frame``: NV12 (a plane of luma Y and one of interleaved chroma U, V at
 half the width and height), YUV 4:2:2 (luma and chroma interleaved, chroma at half the width), BGR,
-or grey. ``fit_nv12``, ``fit_bgr`` and ``fit_grey`` make a model's input of any of them and say
-where each pixel came from.
+or grey. A ``Preprocessor`` makes all inputs of a model of such frames, and says where each pixel
+came from:
+
+    prepare = Preprocessor.for_model(runtime.models["detector"])
+    inputs, (transform,) = prepare(nv12_from_buffer(data, 1920, 1080))
+    outputs = runtime.run({"detector": inputs})
+
+``fit_nv12``, ``fit_bgr`` and ``fit_grey`` are its parts: they fit a frame into a size.
 
 YUV is BT.601 or BT.709, either *full* range (luma 0..255, what the vendor's compiler calls
 ``regular``) or *limited* range (luma 16..235, ``bt601_video``, what most video files and OpenCV's
@@ -49,6 +55,7 @@ from hbm_runtime.image.frames import (
     nv12_from_buffer,
     yuv422_from_buffer,
 )
+from hbm_runtime.image.picture_inputs import InputSpec, UnsupportedInputsError
 from hbm_runtime.image.placement import (
     ImageTransform,
     Placement,
@@ -57,21 +64,31 @@ from hbm_runtime.image.placement import (
     ResizeMode,
     place,
 )
+from hbm_runtime.image.preprocessing import ModelInputs, PreparedImage, Preprocessor
+from hbm_runtime.image.settings import FitSettings, NormalizeSettings, PictureSettings
 
 __all__ = [
     "CHROMA_GREY",
     "ColorMatrix",
     "ColorRange",
+    "FitSettings",
     "Frame",
     "ImageError",
     "ImageFault",
     "ImageTransform",
+    "InputSpec",
+    "ModelInputs",
     "NV12Frame",
+    "NormalizeSettings",
+    "PictureSettings",
     "Placement",
     "Plane",
     "Points",
+    "PreparedImage",
+    "Preprocessor",
     "Region",
     "ResizeMode",
+    "UnsupportedInputsError",
     "YUV422Frame",
     "YUV422Order",
     "bgr_resize",

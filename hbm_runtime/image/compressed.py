@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compressed pictures, JPEG and PNG: walked through with bounds first, decoded then. No ROS."""
+"""Compressed pictures, JPEG and PNG: walked through with bounds first, decoded then."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hbm_runtime.image import Frame, ImageError, ImageFault
+from hbm_runtime.image._opencv import opencv
 from hbm_runtime.image.encodings import COMPRESSED
+from hbm_runtime.image.faults import ImageError, ImageFault
+from hbm_runtime.image.frames import Frame
 
 # Far beyond what encoders write, so that no file of many tiny pieces keeps a processor busy.
 MAX_SEGMENTS = 4096
@@ -124,8 +126,7 @@ def decode(data: Any, format_: str, max_bytes: int) -> Frame:
             f"{picture.codec} of {picture.width}x{picture.height} pixels makes {needed} bytes, "
             f"more than the {max_bytes} of parameter 'max_image_bytes'",
         )
-    import cv2
-
+    cv2 = opencv()
     kind = cv2.IMREAD_GRAYSCALE if picture.grey else cv2.IMREAD_COLOR
     try:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), kind | cv2.IMREAD_IGNORE_ORIENTATION)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The encodings that the node reads by itself: from the bytes of a message to a picture. No ROS."""
+"""Encodings by the names of sensor_msgs/image_encodings: from the bytes of an image to a frame."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hbm_runtime.image import (
+from hbm_runtime.image._opencv import opencv
+from hbm_runtime.image.faults import ImageError, ImageFault
+from hbm_runtime.image.frames import (
     Frame,
-    ImageError,
-    ImageFault,
     NV12Frame,
     nv12_from_buffer,
+    rows_from_buffer,
     yuv422_from_buffer,
 )
-from hbm_runtime.image.frames import rows_from_buffer
 
 if TYPE_CHECKING:
-    from hbm_runtime.image import YUV422Order
+    from hbm_runtime.image.frames import YUV422Order
 
 # Older names in sensor_msgs/image_encodings and the newer ones that mean the same.
 ALIASES = {"yuv422_yuy2": "yuyv", "yuv422": "uyvy"}
@@ -99,8 +99,7 @@ def _interleaved(encoding: str, channels: int, conversion: str = "") -> Reader:
             return pixels[:, :, 0]
         if not conversion:
             return pixels
-        import cv2
-
+        cv2 = opencv()
         return np.asarray(cv2.cvtColor(pixels, getattr(cv2, conversion)), dtype=np.uint8)
 
     return reader

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which input tensors of a model are pictures, and which image feeds which of them. No ROS."""
+"""Which input tensors of a model are pictures, and which image feeds which of them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hbm_runtime import HB_HBMRuntime, QuantParams
     from hbm_runtime.image.settings import PictureSettings
+    from hbm_runtime.models import Model
+    from hbm_runtime.types import QuantParams
 
 
 @dataclass(frozen=True)
@@ -30,24 +31,18 @@ class InputSpec:
     quantization: QuantParams | None = None
 
 
-def input_specs(runtime: HB_HBMRuntime, model: str) -> list[InputSpec]:
+def input_specs(model: Model) -> list[InputSpec]:
     """Describe the inputs of a loaded model.
 
     Args:
-        runtime: That has loaded it.
-        model: Name inside its file.
+        model: One of ``runtime.models``.
 
     Returns:
         In the model's order.
     """
     return [
-        InputSpec(
-            name,
-            tuple(runtime.input_shapes[model][name]),
-            runtime.input_dtypes[model][name].name,
-            runtime.input_quants[model][name],
-        )
-        for name in runtime.input_names[model]
+        InputSpec(tensor.name, tensor.shape, tensor.dtype.name, tensor.quant)
+        for tensor in model.inputs.values()
     ]
 
 

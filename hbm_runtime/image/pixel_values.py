@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pixels to a tensor's values: normalised, quantised and laid out, by a table per channel. No ROS.
+"""Pixels to a tensor's values: normalised, quantised and laid out, by a table per channel.
 
 A pixel has 256 values, so a channel's whole way from pixel to stored value is a table, computed
 once in float64: exact, and as fast for one normalisation as for another.
@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hbm_runtime import HBMInputError, QuantParams, hbDNNDataType, hbDNNQuantiType, quantize
+from hbm_runtime.errors import HBMInputError
+from hbm_runtime.image._opencv import opencv
 from hbm_runtime.image.picture_inputs import PixelInput, UnsupportedInputsError
+from hbm_runtime.quantization import quantize
+from hbm_runtime.types import QuantParams, hbDNNDataType, hbDNNQuantiType
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hbm_runtime.image import Plane
+    from hbm_runtime.image.frames import Plane
     from hbm_runtime.image.settings import NormalizeSettings
 
 # Share of the pixel values beyond what a tensor can hold, above which the settings are a mistake.
@@ -85,7 +88,7 @@ class PixelWriter:
             pixels: BGR [height, width, 3] or grey [height, width], of the tensor's size.
             out: Contiguous array of `shape` and `dtype`.
         """
-        import cv2
+        cv2 = opencv()
 
         tensor: NDArray[Any] = out[0]
         target = tensor.view(self._entries.dtype)
@@ -104,7 +107,7 @@ class PixelWriter:
                 cv2.LUT(pixels, self._interleaved, dst=target)
 
     def _write_plane(self, plane: Any, channel: int, target: NDArray[Any]) -> None:
-        import cv2
+        cv2 = opencv()
 
         if self._identity:
             np.copyto(target, plane)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Camera images to input tensors: fitted, converted, shared between models. Knows no ROS."""
+"""Camera frames to the inputs of a model: fitted, converted, shared between models."""
 
 from __future__ import annotations
 
@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from hbm_runtime.image import (
-    Frame,
-    ImageTransform,
-    NV12Frame,
-    fit_bgr,
-    fit_grey,
-    fit_nv12,
-    new_nv12,
-)
+from hbm_runtime.image.fitting import fit_bgr, fit_grey, fit_nv12
+from hbm_runtime.image.frames import NV12Frame, YUV422Frame, new_nv12
 from hbm_runtime.image.picture_inputs import (
     InputSpec,
     NV12Input,
@@ -27,27 +20,17 @@ from hbm_runtime.image.picture_inputs import (
 )
 from hbm_runtime.image.pixel_values import PixelWriter
 from hbm_runtime.image.placement import check_roi
+from hbm_runtime.image.settings import PictureSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Sequence
 
     from numpy.typing import NDArray
 
-    from hbm_runtime.image import Plane
-    from hbm_runtime.image.settings import FitSettings, PictureSettings
-
-__all__ = [
-    "GivenFrame",
-    "InputSpec",
-    "ModelInputs",
-    "PreparedImage",
-    "Preprocessor",
-    "Source",
-    "UnsupportedInputsError",
-    "input_specs",
-    "make_preprocessor",
-    "read_only",
-]
+    from hbm_runtime.image.frames import Frame, Plane
+    from hbm_runtime.image.placement import ImageTransform
+    from hbm_runtime.image.settings import FitSettings
+    from hbm_runtime.models import Model
 
 T = TypeVar("T")
 Tensors = dict[str, "NDArray[np.generic]"]
@@ -69,13 +52,12 @@ class PreparedImage(NamedTuple):
     height: int
 
 
-@dataclass(frozen=True)
-class ModelInputs:
-    """The input tensors of one inference.
+class ModelInputs(NamedTuple):
+    """The inputs of one inference: ``inputs, transforms = preprocessor(frame)``.
 
     Attributes:
-        tensors: Array per input name, not to be written to. See `make_preprocessor` for how long
-            they are valid.
+        tensors: Array per input name, as ``run`` takes them; not to be written to. See
+            `Preprocessor` for how long they are valid.
         transforms: Per image, from pixels of the model's input to pixels of the image.
     """
 
@@ -84,7 +66,7 @@ class ModelInputs:
 
 
 class Source(Protocol):
-    """What images come in: the node's `ReceivedImage`, or anything like it."""
+    """An image that several preprocessors see, and that is decoded and fitted once for all."""
 
     def frame(self, encodings: Collection[str] = ()) -> Frame:
         """See or decode the image; raises ImageError."""
@@ -95,86 +77,109 @@ class Source(Protocol):
         ...
 
 
-class GivenFrame:
-    """A picture that is there already, as a source of a preprocessor of its own."""
-
-    def __init__(self, frame: Frame) -> None:
-        self._frame = frame
-
-    def frame(self, encodings: Collection[str] = ()) -> Frame:
-        """Return the picture; it has no encoding to be refused."""
-        return self._frame
-
-    def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Make what is asked for, each time."""
-        return make()
-
-
 class Preprocessor:
-    """Turns images into the inputs of one model; for one thread at a time.
+    """Makes the inputs of one model from frames; for one thread at a time.
+
+    The tensors are the preprocessor's own buffers, or views of the frame where it fits already:
+    they are valid until the next call. With `shared` they stay valid.
+
+    >>> prepare = Preprocessor([InputSpec("image", (1, 3, 224, 224), "F32")])
+    >>> inputs, (transform,) = prepare(np.zeros((480, 640, 3), np.uint8))
+    >>> inputs["image"].shape
+    (1, 3, 224, 224)
+    >>> transform.to_source([[112, 112]]).tolist()
+    [[320.0, 240.0]]
 
     Attributes:
-        images: What it takes, in the order of its argument.
+        images: What it takes, in the order of the settings.
     """
 
-    def __init__(self, feeds: Sequence[_NV12Feed | _PixelFeed]) -> None:
+    def __init__(
+        self,
+        inputs: Sequence[InputSpec],
+        images: Sequence[PictureSettings] | None = None,
+        *,
+        shared: bool = False,
+    ) -> None:
+        """Choose how the inputs are made of images.
+
+        Args:
+            inputs: All inputs of the model.
+            images: All images that it takes; None for one with the default settings.
+            shared: Several preprocessors are called with the same `Source`: what they have in
+                common is made once.
+
+        Raises:
+            UnsupportedInputsError: If an input is fed by no image or by several, or is no picture;
+                says which setting to change and what the choices are.
+        """
+        images = (PictureSettings(),) if images is None else images
+        feeds: list[_NV12Feed | _PixelFeed] = []
+        for settings, target in zip(images, assign(inputs, images), strict=True):
+            if settings.fit.resize == "roi":
+                try:
+                    check_roi(settings.fit.roi)
+                except ValueError as error:
+                    raise UnsupportedInputsError(f"parameter 'roi': {error}") from error
+            if isinstance(target, NV12Input):
+                feeds.append(_NV12Feed(settings, target, shared))
+            else:
+                feeds.append(_PixelFeed(settings, target, shared))
         self._feeds = tuple(feeds)
         self.images: tuple[PreparedImage, ...] = tuple(feed.image for feed in feeds)
 
-    def __call__(self, frames: Sequence[Source]) -> ModelInputs:
+    @classmethod
+    def for_model(
+        cls,
+        model: Model,
+        images: Sequence[PictureSettings] | None = None,
+        *,
+        shared: bool = False,
+    ) -> Preprocessor:
+        """Make the preprocessor of a loaded model.
+
+        Args:
+            model: One of ``runtime.models``.
+            images: All images that it takes; None for one with the default settings.
+            shared: As in the constructor.
+
+        Returns:
+            The preprocessor.
+
+        Raises:
+            UnsupportedInputsError: If the model cannot be fed with these images.
+        """
+        try:
+            return cls(input_specs(model), images, shared=shared)
+        except UnsupportedInputsError as error:
+            raise UnsupportedInputsError(
+                f"model {model.name!r} cannot be fed with images: {error}"
+            ) from error
+
+    def __call__(self, *frames: Frame | Source) -> ModelInputs:
         """Make the inputs of one inference.
 
         Args:
-            frames: One per image, in the order of `images`.
+            frames: One per image, in the order of `images`: a frame, which has no encoding that
+                the settings could refuse, or a shared image.
 
         Returns:
             The tensors and the ways back.
 
         Raises:
             ImageError: If an image cannot be used.
+            TypeError: If one is neither a frame nor a shared image.
+            ValueError: If there are more or fewer frames than images, or an array is no picture.
         """
         if len(frames) != len(self._feeds):
             raise ValueError(f"expected {len(self._feeds)} images, got {len(frames)}")
         tensors: Tensors = {}
         transforms = []
-        for feed, source in zip(self._feeds, frames, strict=True):
-            made, transform = feed(source)
+        for feed, frame in zip(self._feeds, frames, strict=True):
+            made, transform = feed(frame)
             tensors.update(made)
             transforms.append(transform)
         return ModelInputs(tensors, tuple(transforms))
-
-
-def make_preprocessor(
-    inputs: Sequence[InputSpec], images: Sequence[PictureSettings], shared: bool = False
-) -> Preprocessor:
-    """Choose how a model's inputs are made of images.
-
-    Args:
-        inputs: All inputs of the model.
-        images: All images that it takes.
-        shared: Several preprocessors are called with the same `ReceivedImage`: what they have in
-            common is made once. Then the tensors stay valid; else they are the preprocessor's own
-            buffers or views of the image, valid until its next call.
-
-    Returns:
-        The preprocessor.
-
-    Raises:
-        UnsupportedInputsError: If an input is fed by no image or by several, or is no picture; says
-            which parameter to set and what the choices are.
-    """
-    feeds: list[_NV12Feed | _PixelFeed] = []
-    for settings, target in zip(images, assign(inputs, images), strict=True):
-        if settings.fit.resize == "roi":
-            try:
-                check_roi(settings.fit.roi)
-            except ValueError as error:
-                raise UnsupportedInputsError(f"parameter 'roi': {error}") from error
-        if isinstance(target, NV12Input):
-            feeds.append(_NV12Feed(settings, target, shared))
-        else:
-            feeds.append(_PixelFeed(settings, target, shared))
-    return Preprocessor(feeds)
 
 
 class _NV12Feed:
@@ -186,11 +191,11 @@ class _NV12Feed:
         self._fit = _Fit(settings.fit, target.width, target.height)
         self._buffer = None if shared else new_nv12(target.width, target.height)
 
-    def __call__(self, source: Source) -> tuple[Tensors, ImageTransform]:
+    def __call__(self, image: Frame | Source) -> tuple[Tensors, ImageTransform]:
         """Fit the image; NV12 that fits already goes through as views, without a copy."""
-        frame = source.frame(self._encodings)
+        frame, once = _seen(image, self._encodings)
         if self._buffer is None:
-            planes, transform = source.once(("nv12", self._fit), lambda: self._shared(frame))
+            planes, transform = once(("nv12", self._fit), lambda: self._shared(frame))
         else:
             planes, transform = self._fit.nv12(frame, self._buffer)
         y, uv = self.image.tensors
@@ -217,12 +222,12 @@ class _PixelFeed:
             self._tensor = np.empty(self._writer.shape, self._writer.dtype)
             self._buffer = np.empty(size if self._grey else (*size, 3), np.uint8)
 
-    def __call__(self, source: Source) -> tuple[Tensors, ImageTransform]:
+    def __call__(self, image: Frame | Source) -> tuple[Tensors, ImageTransform]:
         """Fit the image, convert it to RGB, BGR or grey, and write it as the tensor has it."""
-        frame = source.frame(self._encodings)
+        frame, once = _seen(image, self._encodings)
         if self._buffer is None:
             key = ("grey" if self._grey else "bgr", self._fit)
-            pixels, transform = source.once(key, lambda: self._shared(frame))
+            pixels, transform = once(key, lambda: self._shared(frame))
         else:
             pixels, transform = self._fit.pixels(frame, self._grey, self._buffer)
         tensor = self._writer.view(pixels)
@@ -267,6 +272,26 @@ class _Fit:
             "color_matrix": settings.color_matrix,
             "copy": False,
         }
+
+
+def _seen(image: Frame | Source, encodings: Collection[str]) -> tuple[Frame, _Once]:
+    """The frame, and how something is made of it: once for all preprocessors, or each time."""
+    if isinstance(image, (NV12Frame, YUV422Frame, np.ndarray)):
+        return image, _each_time
+    if not hasattr(image, "once"):
+        raise TypeError(
+            "expected an NV12Frame, a YUV422Frame, or a uint8 array [height, width, 3] (BGR) or "
+            f"[height, width] (grey), got {type(image).__name__}"
+        )
+    return image.frame(encodings), image.once
+
+
+class _Once(Protocol):
+    def __call__(self, key: Hashable, make: Callable[[], T]) -> T: ...
+
+
+def _each_time(key: Hashable, make: Callable[[], T]) -> T:
+    return make()
 
 
 def _prepared(settings: PictureSettings, target: NV12Input | PixelInput) -> PreparedImage:

@@ -16,7 +16,7 @@ import numpy as np
 
 from hbm_runtime import QuantParams, hbDNNQuantiType, model_file
 from hbm_runtime.chips import CHIPS, Chip
-from hbm_runtime.image.preprocessing import InputSpec
+from hbm_runtime.image import InputSpec
 from hbm_runtime.model_file import DATA_TYPE_NAMES, ModelFile, ModelFileError, ModelSpec
 from hbm_runtime_ros.check import yaml_file
 from hbm_runtime_ros.check.yaml_file import ConfigFileError, ParameterFile, Section

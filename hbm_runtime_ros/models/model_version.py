@@ -55,7 +55,7 @@ def load_model(
     """
     runtime = file.runtime
     name = choose_model(settings, runtime.model_names)
-    preprocessor = preprocessor_of(settings, name, input_specs(runtime, name), shared)
+    preprocessor = preprocessor_of(settings, name, input_specs(runtime.models[name]), shared)
     problems = scheduling_problems(runtime, name, settings)
     if problems:
         raise ConfigurationError(problems)

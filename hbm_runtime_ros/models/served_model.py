@@ -193,7 +193,7 @@ class ServedModel:
         if loaded is None:
             raise Rejected(drop_reasons.STOPPED, f"model '{self.name}' is not loaded")
         self._in_use = loaded
-        return loaded.preprocessor(frames)
+        return loaded.preprocessor(*frames)
 
     def _infer(
         self, inputs: Tensors, live: LiveSettings, timeout: float, custom_id: int | None

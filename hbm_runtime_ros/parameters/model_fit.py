@@ -5,12 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from hbm_runtime.image.preprocessing import (
-    InputSpec,
-    Preprocessor,
-    UnsupportedInputsError,
-    make_preprocessor,
-)
+from hbm_runtime.image import InputSpec, Preprocessor, UnsupportedInputsError
 from hbm_runtime_ros.parameters.settings import ModelSettings
 from hbm_runtime_ros.parameters.spec import ConfigurationError, Problem, did_you_mean, shown
 
@@ -49,7 +44,7 @@ def preprocessor_of(
         settings: Of the model.
         model: Its name inside the file.
         inputs: All its inputs.
-        shared: Whether other models of the node see the same images; see `make_preprocessor`.
+        shared: Whether other models of the node see the same images; see `Preprocessor`.
 
     Raises:
         ConfigurationError: If the model cannot be fed with images as configured.
@@ -58,7 +53,7 @@ def preprocessor_of(
     if problems:
         raise ConfigurationError(problems)
     try:
-        return make_preprocessor(inputs, settings.images, shared)
+        return Preprocessor(inputs, settings.images, shared=shared)
     except UnsupportedInputsError as error:
         text = f"model '{model}' of {settings.file} cannot be fed with images: {error}"
         raise ConfigurationError([Problem(settings.name, text)]) from error

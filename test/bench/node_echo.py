@@ -20,10 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from hbm_runtime_ros.msg import Tensor, TensorList
 
 from bench.node_models import CHANNELS, SIDE, STRIDE
-from hbm_runtime.image.preprocessing import InputSpec, make_preprocessor
+from hbm_runtime.image import InputSpec, Preprocessor
 from hbm_runtime_ros.messages.conversions import array_to_tensor, time_msg
 from hbm_runtime_ros.messages.received_image import ReceivedImage
-from hbm_runtime_ros.parameters.settings import ImageSettings
 from hbm_runtime_ros.ros import qos
 from hbm_runtime_ros.ros.malloc_settings import tune_process_for_images
 
@@ -38,7 +37,7 @@ class Echo(Node):
 
     def __init__(self) -> None:
         super().__init__("echo")
-        self._prepare = make_preprocessor(INPUTS, [ImageSettings()])
+        self._prepare = Preprocessor(INPUTS)
         cells = SIDE // STRIDE
         output = np.zeros((1, CHANNELS, cells, cells), np.float32)
         self._tensors = [array_to_tensor("cells", output, Tensor.F32)]
@@ -47,7 +46,7 @@ class Echo(Node):
 
     def _on_image(self, msg: Image) -> None:
         received = time.time_ns()
-        self._prepare([ReceivedImage(msg)])
+        self._prepare(ReceivedImage(msg))
         prepared = time.time_ns()
         self._publisher.publish(
             TensorList(

@@ -26,7 +26,7 @@ import tiny_models
 
 from hbm_runtime import HB_HBMRuntime
 from hbm_runtime.image import ImageError
-from hbm_runtime.image.preprocessing import Preprocessor, input_specs, make_preprocessor
+from hbm_runtime.image.preprocessing import Preprocessor, input_specs
 from hbm_runtime.image.settings import FitSettings, NormalizeSettings
 from hbm_runtime.tools.packing.options import InputQuantization
 from hbm_runtime_ros.messages.received_image import ReceivedImage
@@ -150,7 +150,7 @@ def feed(
     """
     target = targets[number % len(targets)]
     try:
-        made = target.preprocessor([ReceivedImage(msg, MAX_BYTES)])
+        made = target.preprocessor(ReceivedImage(msg, MAX_BYTES))
     except ImageError as error:
         if error.fault.value not in reasons:
             raise Find(f"msg/DropCount.msg does not know '{error.fault.value}'") from error
@@ -188,12 +188,12 @@ def make_targets(folder: Path) -> list[Target]:
     for kind, spec in specs.items():
         runtime = HB_HBMRuntime(str(tiny_models.save(folder / f"{kind}.hbm", spec)))
         (model,) = runtime.model_names
-        inputs = input_specs(runtime, model)
+        inputs = input_specs(runtime.models[model])
         for way, fit in fits.items():
             normalize = NormalizeSettings() if kind == "nv12" else SMALL
             image = ImageSettings(fit=fit, normalize=normalize)
             shared = way in ("letterbox", "roi")  # as with several models on one topic
-            preprocessor = make_preprocessor(inputs, [image], shared)
+            preprocessor = Preprocessor(inputs, [image], shared=shared)
             types = {"U8": np.uint8, "S8": np.int8, "F32": np.float32}
             wanted = {i.name: (i.shape, np.dtype(types[i.data_type])) for i in inputs}
             targets.append(Target(f"{kind} by {way}", runtime, preprocessor, wanted))

@@ -16,13 +16,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 import generate_plan
 import layers
 
-# Known and on the way out.
-KNOWN = frozenset(
-    f"hbm_runtime/image/{file}.py imports hbm_runtime/__init__.py upward: "
-    "hbm_runtime/image is below public faces"
-    for file in ("picture_inputs", "pixel_values")
-)
-
 # A small house: three floors of Python, two of C++, and a tool beside them.
 TABLE = """
 | floor | room | what lives there | may import |

@@ -23,7 +23,7 @@ pytest.importorskip("cv2", reason="needs OpenCV")
 from sensor_msgs.msg import Image
 
 from hbm_runtime.image import ImageError, ImageFault, NV12Frame, YUV422Frame, preprocessing
-from hbm_runtime.image.preprocessing import InputSpec, make_preprocessor
+from hbm_runtime.image.preprocessing import InputSpec, Preprocessor
 from hbm_runtime.image.settings import FitSettings
 from hbm_runtime_ros.parameters.settings import ImageSettings
 
@@ -92,22 +92,22 @@ def test_models_of_one_geometry_share_one_conversion(monkeypatch: pytest.MonkeyP
     part = [ImageSettings(fit=FitSettings(resize="roi", roi=(1, 2, 40, 30)))]
     other_size = (InputSpec("y", (1, 32, 32, 1), "U8"), InputSpec("uv", (1, 16, 16, 2), "U8"))
     models = [
-        *[make_preprocessor(NV12, letterbox, shared=True) for _ in range(THREADS // 2)],
-        *[make_preprocessor(NV12, stretch, shared=True) for _ in range(THREADS // 2)],
-        *[make_preprocessor(RGB, stretch, shared=True) for _ in range(THREADS // 2)],
-        make_preprocessor(other_size, stretch, shared=True),
-        make_preprocessor(RGB, part, shared=True),
+        *[Preprocessor(NV12, letterbox, shared=True) for _ in range(THREADS // 2)],
+        *[Preprocessor(NV12, stretch, shared=True) for _ in range(THREADS // 2)],
+        *[Preprocessor(RGB, stretch, shared=True) for _ in range(THREADS // 2)],
+        Preprocessor(other_size, stretch, shared=True),
+        Preprocessor(RGB, part, shared=True),
     ]
     image = ReceivedImage(message())
     with ThreadPoolExecutor(len(models)) as pool:
-        made = [future.result(30) for future in [pool.submit(m, [image]) for m in models]]
+        made = [future.result(30) for future in [pool.submit(m, image) for m in models]]
     assert len(calls["fit_nv12"]) == 3
     assert len(calls["fit_bgr"]) == 2
     assert not np.array_equal(made[-1].tensors["x"], made[-3].tensors["x"])
     first, second, third = made[0], made[1], made[THREADS // 2]
     assert np.shares_memory(first.tensors["y"], second.tensors["y"])
     assert not np.shares_memory(first.tensors["y"], third.tensors["y"])
-    alone = make_preprocessor(NV12, letterbox)([ReceivedImage(message())])
+    alone = Preprocessor(NV12, letterbox)(ReceivedImage(message()))
     assert np.array_equal(first.tensors["y"], alone.tensors["y"])
     assert first.transforms == alone.transforms
 
@@ -197,7 +197,7 @@ def test_nobody_can_write_to_a_shared_frame(encoding: str) -> None:
         for shared in (False, True):
             for mode in ("stretch", "letterbox", "center_crop", "roi"):
                 fit = FitSettings(resize=mode, roi=(10, 10, 48, 32), color_range="limited")
-                make_preprocessor(inputs, [ImageSettings(fit=fit)], shared)([image])
+                Preprocessor(inputs, [ImageSettings(fit=fit)], shared=shared)(image)
     assert bytes(image.msg.data) == before
 
 
@@ -207,9 +207,9 @@ def test_each_asker_says_which_encodings_it_accepts() -> None:
     with pytest.raises(ImageError, match="'bgr8' is not one of the accepted ones: nv12") as caught:
         image.frame(("nv12",))
     assert caught.value.fault is ImageFault.ENCODING
-    only_nv12 = make_preprocessor(NV12, [ImageSettings(encodings=("nv12",))], shared=True)
+    only_nv12 = Preprocessor(NV12, [ImageSettings(encodings=("nv12",))], shared=True)
     with pytest.raises(ImageError, match="accepted ones: nv12"):
-        only_nv12([image])
+        only_nv12(image)
 
 
 def test_the_limit_of_bytes_is_that_of_the_node() -> None:

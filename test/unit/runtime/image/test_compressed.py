@@ -9,15 +9,12 @@ import zlib
 import numpy as np
 import pytest
 
-compressed = pytest.importorskip(
-    "hbm_runtime.image.compressed", reason="needs the ROS package hbm_runtime_ros to be built"
-)
 cv2 = pytest.importorskip("cv2", reason="needs OpenCV")
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hbm_runtime.image import ImageError, ImageFault
+from hbm_runtime.image import ImageError, ImageFault, compressed
 
 LIMIT = 1 << 24
 

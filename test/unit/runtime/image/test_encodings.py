@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The encodings that the node reads by itself: pixels, padding, faults, no byte past the end."""
+"""The encodings that are read here: pixels, padding, faults, no byte past the end."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-encodings = pytest.importorskip(
-    "hbm_runtime.image.encodings", reason="needs the ROS package hbm_runtime_ros to be built"
-)
 cv2 = pytest.importorskip("cv2", reason="needs OpenCV")
 
-from hbm_runtime.image import ImageError, ImageFault, NV12Frame, YUV422Frame
+from hbm_runtime.image import ImageError, ImageFault, NV12Frame, YUV422Frame, encodings
 
 WIDTH, HEIGHT = 8, 6
 # Bytes per pixel in a row, and rows per row of pixels.

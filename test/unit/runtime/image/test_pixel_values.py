@@ -6,12 +6,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-normalize = pytest.importorskip(
-    "hbm_runtime.image.pixel_values", reason="needs the ROS package hbm_runtime_ros to be built"
-)
 pytest.importorskip("cv2", reason="needs OpenCV: pip install 'hbm-runtime[image]'")
 
 from hbm_runtime import QuantParams, hbDNNQuantiType
+from hbm_runtime.image import pixel_values
 from hbm_runtime.image.picture_inputs import (
     PIXEL_TYPES,
     InputSpec,
@@ -46,7 +44,7 @@ def target(
 
 
 def written(where: PixelInput, settings: NormalizeSettings, pixels: np.ndarray) -> np.ndarray:
-    writer = normalize.PixelWriter(where, settings)
+    writer = pixel_values.PixelWriter(where, settings)
     out = np.zeros(writer.shape, writer.dtype)
     writer.write(pixels, out)
     return out
@@ -130,12 +128,12 @@ def test_a_grey_tensor_has_one_mean_and_one_scale(axis: int) -> None:
     expected = reference(pixels_of(1), settings).astype(np.float32)
     assert np.array_equal(channels_last(tensor, axis), expected)
     with pytest.raises(UnsupportedInputsError, match=r"'mean' must have 1 value, .*got \[123"):
-        normalize.PixelWriter(target("F32", axis, channels=1), IMAGENET)
+        pixel_values.PixelWriter(target("F32", axis, channels=1), IMAGENET)
 
 
 def test_as_many_means_as_channels_are_needed() -> None:
     with pytest.raises(UnsupportedInputsError, match="'scale' must have 1 value or 3"):
-        normalize.PixelWriter(target("F32"), NormalizeSettings(scale=(1.0, 2.0)))
+        pixel_values.PixelWriter(target("F32"), NormalizeSettings(scale=(1.0, 2.0)))
 
 
 # --- without any change of values
@@ -150,7 +148,7 @@ def test_pixels_that_stay_as_they_are_are_seen_in_place(params: QuantParams | No
         (target("U8", 3, params, 1), NormalizeSettings(), grey),
         (target("U8", 1, params, 1), NormalizeSettings(), grey),
     ):
-        view = normalize.PixelWriter(where, settings).view(seen)
+        view = pixel_values.PixelWriter(where, settings).view(seen)
         assert np.shares_memory(view, seen)
         assert view.shape == where.spec.shape
         assert np.array_equal(view, written(where, settings, seen))
@@ -167,7 +165,7 @@ def test_pixels_that_stay_as_they_are_are_seen_in_place(params: QuantParams | No
     ],
 )
 def test_anything_else_is_no_view(where: PixelInput, settings: NormalizeSettings) -> None:
-    assert normalize.PixelWriter(where, settings).view(pixels_of()) is None
+    assert pixel_values.PixelWriter(where, settings).view(pixels_of()) is None
 
 
 # --- mistakes
@@ -185,12 +183,12 @@ def test_settings_that_clip_many_pixels_are_refused(
     where: PixelInput, settings: NormalizeSettings, says: str
 ) -> None:
     with pytest.raises(UnsupportedInputsError, match=f"input 'x' .*{says}"):
-        normalize.PixelWriter(where, settings)
+        pixel_values.PixelWriter(where, settings)
 
 
 def test_clipping_the_brightest_pixels_is_what_calibration_does() -> None:
     params = quant([2.2 / 127], [0])  # of values up to 2.64
-    assert normalize.PixelWriter(target("S8", 1, params), IMAGENET).tables.max() == 127
+    assert pixel_values.PixelWriter(target("S8", 1, params), IMAGENET).tables.max() == 127
 
 
 @pytest.mark.parametrize(
@@ -202,4 +200,4 @@ def test_clipping_the_brightest_pixels_is_what_calibration_does() -> None:
 )
 def test_scales_along_rows_or_columns_are_refused(params: QuantParams, says: str) -> None:
     with pytest.raises(UnsupportedInputsError, match=says):
-        normalize.PixelWriter(target("U8", 1, params), NormalizeSettings())
+        pixel_values.PixelWriter(target("U8", 1, params), NormalizeSettings())

@@ -6,15 +6,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-preprocessing = pytest.importorskip(
-    "hbm_runtime.image.preprocessing", reason="needs the ROS package hbm_runtime_ros to be built"
-)
 cv2 = pytest.importorskip("cv2", reason="needs OpenCV: pip install 'hbm-runtime[image]'")
 
 from hbm_runtime.image import (
+    FitSettings,
     Frame,
     ImageError,
     ImageFault,
+    InputSpec,
+    NormalizeSettings,
+    PictureSettings,
+    Preprocessor,
+    UnsupportedInputsError,
     bgr_to_nv12,
     bgr_to_yuv422,
     fit_bgr,
@@ -24,13 +27,6 @@ from hbm_runtime.image import (
     nv12_resize,
     nv12_to_rgb,
 )
-from hbm_runtime.image.settings import FitSettings, NormalizeSettings
-from hbm_runtime_ros.parameters.settings import ImageSettings
-
-GivenFrame = preprocessing.GivenFrame
-InputSpec = preprocessing.InputSpec
-UnsupportedInputsError = preprocessing.UnsupportedInputsError
-make_preprocessor = preprocessing.make_preprocessor
 
 Y = InputSpec("images_y", (1, 32, 48, 1), "U8")
 UV = InputSpec("images_uv", (1, 16, 24, 2), "U8")
@@ -42,12 +38,12 @@ def picture() -> np.ndarray:
     return cv2.resize(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8), (96, 72))
 
 
-def one(inputs: tuple, shared: bool = False, **settings: object) -> preprocessing.Preprocessor:
-    return make_preprocessor(inputs, [ImageSettings(**settings)], shared)
+def one(inputs: tuple, shared: bool = False, **settings: object) -> Preprocessor:
+    return Preprocessor(inputs, [PictureSettings(**settings)], shared=shared)
 
 
-def made_of(preprocessor: preprocessing.Preprocessor, *frames: Frame) -> dict[str, np.ndarray]:
-    return preprocessor([GivenFrame(frame) for frame in frames]).tensors
+def made_of(preprocessor: Preprocessor, *frames: Frame) -> dict[str, np.ndarray]:
+    return preprocessor(*frames).tensors
 
 
 # --- NV12 models
@@ -109,18 +105,18 @@ def test_the_fit_reaches_the_pixels_and_the_transform(
         "color_range": fit.color_range,
         "color_matrix": fit.color_matrix,
     }
-    made = one((Y, UV), fit=fit)([GivenFrame(frame)])
+    made = one((Y, UV), fit=fit)(frame)
     expected, transform = fit_nv12(frame, 48, 32, **arguments)
     assert np.array_equal(made.tensors["images_y"][0, :, :, 0], expected.y)
     assert np.array_equal(made.tensors["images_uv"][0], expected.uv)
     assert made.transforms == (transform,)
     x = InputSpec("x", (1, 3, 32, 48), "U8")
     bgr, transform = fit_bgr(frame, 48, 32, **arguments)
-    made = one((x,), fit=fit)([GivenFrame(frame)])
+    made = one((x,), fit=fit)(frame)
     assert np.array_equal(made.tensors["x"][0], bgr.transpose(2, 0, 1)[::-1])
     assert made.transforms == (transform,)
     grey, transform = fit_grey(frame, 48, 32, **arguments)
-    made = one((InputSpec("x", (1, 32, 48, 1), "U8"),), fit=fit)([GivenFrame(frame)])
+    made = one((InputSpec("x", (1, 32, 48, 1), "U8"),), fit=fit)(frame)
     assert np.array_equal(made.tensors["x"][0, :, :, 0], grey)
     assert made.transforms == (transform,)
 
@@ -201,12 +197,12 @@ RIGHT = (InputSpec("right_y", (1, 32, 48, 1), "U8"), InputSpec("right_uv", (1, 1
 DEPTH = InputSpec("depth", (1, 1, 20, 30), "F32")
 
 
-def fed_by(inputs: tuple, *images: ImageSettings) -> dict[str, tuple[str, ...]]:
-    return {image.name: image.tensors for image in make_preprocessor(inputs, images).images}
+def fed_by(inputs: tuple, *images: PictureSettings) -> dict[str, tuple[str, ...]]:
+    return {image.name: image.tensors for image in Preprocessor(inputs, images).images}
 
 
 def test_images_and_inputs_go_together_in_their_order() -> None:
-    left, right = ImageSettings(name="left"), ImageSettings(name="right")
+    left, right = PictureSettings(name="left"), PictureSettings(name="right")
     assert fed_by((*LEFT, *RIGHT), left, right) == {
         "left": ("left_y", "left_uv"),
         "right": ("right_y", "right_uv"),
@@ -218,8 +214,10 @@ def test_images_and_inputs_go_together_in_their_order() -> None:
 
 
 def test_named_tensors_go_where_they_are_named_and_the_rest_in_order() -> None:
-    right = ImageSettings(name="right", tensors=("right_uv", "right_y"))
-    assert fed_by((*RIGHT, DEPTH, *LEFT), ImageSettings(name="a"), right, ImageSettings("b")) == {
+    right = PictureSettings(name="right", tensors=("right_uv", "right_y"))
+    assert fed_by(
+        (*RIGHT, DEPTH, *LEFT), PictureSettings(name="a"), right, PictureSettings("b")
+    ) == {
         "a": ("depth",),
         "right": ("right_y", "right_uv"),
         "b": ("left_y", "left_uv"),
@@ -229,7 +227,7 @@ def test_named_tensors_go_where_they_are_named_and_the_rest_in_order() -> None:
 def test_luma_and_chroma_apart_are_found_by_their_size() -> None:
     small = (InputSpec("s_y", (1, 8, 8, 1), "U8"), InputSpec("s_uv", (1, 4, 4, 2), "U8"))
     inputs = (LEFT[0], small[0], LEFT[1], small[1])
-    assert fed_by(inputs, ImageSettings(name="a"), ImageSettings(name="b")) == {
+    assert fed_by(inputs, PictureSettings(name="a"), PictureSettings(name="b")) == {
         "a": ("left_y", "left_uv"),
         "b": ("s_y", "s_uv"),
     }
@@ -237,20 +235,20 @@ def test_luma_and_chroma_apart_are_found_by_their_size() -> None:
 
 def test_each_image_has_its_own_frame_fit_and_transform(picture: np.ndarray) -> None:
     images = [
-        ImageSettings(name="left", fit=FitSettings(resize="letterbox")),
-        ImageSettings(name="depth", tensors=("depth",)),
+        PictureSettings(name="left", fit=FitSettings(resize="letterbox")),
+        PictureSettings(name="depth", tensors=("depth",)),
     ]
-    preprocessor = make_preprocessor((DEPTH, *LEFT), images)
+    preprocessor = Preprocessor((DEPTH, *LEFT), images)
     assert [tuple(image) for image in preprocessor.images] == [
         ("left", ("left_y", "left_uv"), 48, 32),
         ("depth", ("depth",), 30, 20),
     ]
     grey = picture[:50, :70, 0].copy()
-    made = preprocessor([GivenFrame(picture), GivenFrame(grey)])
+    made = preprocessor(picture, grey)
     assert np.array_equal(made.tensors["depth"][0, 0], cv2.resize(grey, (30, 20)))
     assert [transform.source_width for transform in made.transforms] == [96, 70]
     with pytest.raises(ValueError, match="expected 2 images, got 1"):
-        preprocessor([GivenFrame(picture)])
+        preprocessor(picture)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +265,7 @@ def test_what_is_ambiguous_is_refused_with_the_choices(
     inputs: tuple, images: tuple, says: str
 ) -> None:
     with pytest.raises(UnsupportedInputsError, match=says):
-        make_preprocessor(inputs, [ImageSettings(name=name) for name in images])
+        Preprocessor(inputs, [PictureSettings(name=name) for name in images])
 
 
 @pytest.mark.parametrize(
@@ -282,9 +280,9 @@ def test_what_is_ambiguous_is_refused_with_the_choices(
     ],
 )
 def test_named_tensors_that_cannot_be_are_refused(tensors: tuple, says: str) -> None:
-    images = [ImageSettings(name=n, tensors=t) for n, t in zip("ab", tensors, strict=True)]
+    images = [PictureSettings(name=n, tensors=t) for n, t in zip("ab", tensors, strict=True)]
     with pytest.raises(UnsupportedInputsError, match=says):
-        make_preprocessor((*LEFT, *RIGHT), images)
+        Preprocessor((*LEFT, *RIGHT), images)
 
 
 # --- what cannot be fed
@@ -321,6 +319,18 @@ def test_a_region_that_is_none_is_refused_at_once() -> None:
 
 
 # --- frames that cannot be used
+
+
+@pytest.mark.parametrize("given", [None, b"bytes", [[1, 2]]])
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_is_no_frame_is_refused_with_the_choices(given: object, shared: bool) -> None:
+    with pytest.raises(TypeError, match=rf"NV12Frame, .*got {type(given).__name__}"):
+        made_of(one((Y, UV), shared), given)
+
+
+def test_an_array_that_is_no_picture_is_refused_with_its_shape() -> None:
+    with pytest.raises(ValueError, match=r"got float32 \[4, 4, 3\]"):
+        made_of(one((Y, UV)), np.zeros((4, 4, 3), np.float32))
 
 
 def test_a_frame_of_size_zero_is_an_image_error() -> None:
