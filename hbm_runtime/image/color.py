@@ -55,6 +55,12 @@ def bgr_to_nv12(
     Raises:
         ImageError: If a size is zero or odd.
         ValueError: If shape, range, matrix or `out` do not fit.
+
+    Example:
+        >>> white = np.full((2, 2, 3), 255, np.uint8)
+        >>> y, uv = bgr_to_nv12(white)
+        >>> y.tolist(), uv.tolist()
+        ([[255, 255], [255, 255]], [[[128, 128]]])
     """
     return _to_nv12(image, color_range, out, color_matrix, "BGR")
 
@@ -79,6 +85,11 @@ def rgb_to_nv12(
     Raises:
         ImageError: If a size is zero or odd.
         ValueError: If shape, range, matrix or `out` do not fit.
+
+    Example:
+        >>> white = np.full((2, 2, 3), 255, np.uint8)
+        >>> rgb_to_nv12(white, color_range="limited").y.tolist()
+        [[235, 235], [235, 235]]
     """
     return _to_nv12(image, color_range, out, color_matrix, "RGB")
 
@@ -103,6 +114,11 @@ def bgr_to_yuv422(
     Raises:
         ImageError: If a size is zero or the width is odd.
         ValueError: If shape, range, matrix or order do not fit.
+
+    Example:
+        >>> black = np.zeros((1, 2, 3), np.uint8)
+        >>> bgr_to_yuv422(black).packed.tolist()
+        [[[0, 128], [0, 128]]]
     """
     cv2 = opencv()
     check_color(image)
@@ -138,6 +154,11 @@ def nv12_to_rgb(
 
     Raises:
         ValueError: If range or matrix are unknown.
+
+    Example:
+        >>> grey = NV12Frame(np.full((2, 2), 9, np.uint8), np.full((1, 1, 2), 128, np.uint8))
+        >>> nv12_to_rgb(grey)[0, 0].tolist()
+        [9, 9, 9]
     """
     return planes_to_color(frame.y, frame.uv, color_range, color_matrix, "RGB")
 
@@ -157,6 +178,11 @@ def nv12_to_bgr(
 
     Raises:
         ValueError: If range or matrix are unknown.
+
+    Example:
+        >>> frame = bgr_to_nv12(np.full((4, 6, 3), 77, np.uint8))
+        >>> nv12_to_bgr(frame).shape
+        (4, 6, 3)
     """
     return planes_to_color(frame.y, frame.uv, color_range, color_matrix, "BGR")
 
@@ -177,6 +203,11 @@ def frame_to_bgr(
     Raises:
         ImageError: If a size is zero.
         ValueError: If the frame, range or matrix are none.
+
+    Example:
+        >>> grey = np.array([[7]], np.uint8)
+        >>> frame_to_bgr(grey).tolist()
+        [[[7, 7, 7]]]
     """
     check_size(*frame_size(frame), "source image")
     if isinstance(frame, NV12Frame):
@@ -207,6 +238,11 @@ def frame_to_grey(
     Raises:
         ImageError: If a size is zero.
         ValueError: If the frame, range or matrix are none.
+
+    Example:
+        >>> frame = bgr_to_nv12(np.full((2, 2, 3), 255, np.uint8), color_range="limited")
+        >>> frame_to_grey(frame, color_range="limited").tolist()
+        [[255, 255], [255, 255]]
     """
     check_size(*frame_size(frame), "source image")
     check_colors(color_range, color_matrix)

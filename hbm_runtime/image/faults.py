@@ -21,6 +21,10 @@ class ImageFault(str, enum.Enum):
         ENCODING: The encoding is not one that can be used.
         UNDECODABLE: Compressed data are not a picture.
         OUTSIDE: The region of interest is not inside of the image.
+
+    Example:
+        >>> ImageFault.BAD_STEP.value
+        'bad_step'
     """
 
     ZERO_SIZE = "zero_size"
@@ -38,6 +42,11 @@ class ImageError(HBMInputError):
 
     Attributes:
         fault: The kind of fault, for counters.
+
+    Example:
+        >>> nv12_from_buffer(bytes(5), 4, 4)
+        Traceback (most recent call last):
+        hbm_runtime.image.faults.ImageError: NV12 data of a 4x4 image with step 4 must ...
     """
 
     def __init__(self, fault: ImageFault, message: str) -> None:

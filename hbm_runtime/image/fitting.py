@@ -73,6 +73,14 @@ def fit_nv12(
     Raises:
         ImageError: If a size is zero or odd, or the region is not inside of the source.
         ValueError: If `out` has another size, or another argument is out of range.
+
+    Example:
+        >>> frame = nv12_from_buffer(bytes(640 * 480 * 3 // 2), 640, 480)
+        >>> planes, transform = fit_nv12(frame, 320, 320, "letterbox")
+        >>> planes.y.shape, planes.uv.shape
+        ((320, 320), (160, 160, 2))
+        >>> transform.to_source([[160, 160]]).tolist()
+        [[320.0, 240.0]]
     """
     check_even(width, height)
     check_colors(color_range, color_matrix)
@@ -135,6 +143,12 @@ def fit_bgr(
     Raises:
         ImageError: If a size is zero, or the region is not inside of the source.
         ValueError: If `out` has another size, or another argument is out of range.
+
+    Example:
+        >>> frame = nv12_from_buffer(bytes(640 * 480 * 3 // 2), 640, 480)
+        >>> bgr, transform = fit_bgr(frame, 224, 224, "center_crop")
+        >>> bgr.shape, transform.offset_x
+        ((224, 224, 3), 80.0)
     """
     check_colors(color_range, color_matrix)
     placement = place(*frame_size(frame), width, height, mode, roi, _grid(frame))
@@ -183,6 +197,12 @@ def fit_grey(
     Raises:
         ImageError: If a size is zero, or the region is not inside of the source.
         ValueError: If `out` has another size, or another argument is out of range.
+
+    Example:
+        >>> frame = np.zeros((480, 640, 3), np.uint8)
+        >>> grey, _ = fit_grey(frame, 100, 50, "roi", roi=(0, 0, 200, 100))
+        >>> grey.shape
+        (50, 100)
     """
     check_colors(color_range, color_matrix)
     # luma has no chroma to keep together with: any edge will do
@@ -228,6 +248,12 @@ def nv12_resize(
     Raises:
         ImageError: If a size is zero or odd, or the region is not inside of the source.
         ValueError: If `out` has another size, or mode or pad value are out of range.
+
+    Example:
+        >>> frame = new_nv12(640, 480)
+        >>> resized, _ = nv12_resize(frame, 320, 240)
+        >>> resized.width, resized.height
+        (320, 240)
     """
     return fit_nv12(frame, width, height, mode, pad_value, roi=roi, out=out)
 
@@ -262,6 +288,11 @@ def bgr_resize_to_nv12(
     Raises:
         ImageError: If a size is zero or odd, or the region is not inside of the source.
         ValueError: If `out` has another size, or another argument is out of range.
+
+    Example:
+        >>> planes, _ = bgr_resize_to_nv12(np.zeros((480, 640, 3), np.uint8), 320, 320)
+        >>> planes.y.shape, planes.uv.shape
+        ((320, 320), (160, 160, 2))
     """
     check_color(image)
     return fit_nv12(
@@ -303,6 +334,12 @@ def bgr_resize(
     Raises:
         ImageError: If a size is zero, or the region is not inside of the source.
         ValueError: If `out` has another size, or mode or pad value are out of range.
+
+    Example:
+        >>> image = np.zeros((480, 640, 3), np.uint8)
+        >>> resized, transform = bgr_resize(image, 320, 320, "letterbox")
+        >>> resized.shape, transform.scale_x
+        ((320, 320, 3), 2.0)
     """
     check_color(image)
     return fit_bgr(image, width, height, mode, pad_value, roi=roi, out=out)

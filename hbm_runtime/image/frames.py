@@ -22,6 +22,11 @@ class NV12Frame(NamedTuple):
     Attributes:
         y: Luma, uint8 [height, width].
         uv: Chroma, uint8 [height / 2, width / 2, 2], U before V.
+
+    Example:
+        >>> y, uv = nv12_from_buffer(bytes(24), 4, 4)
+        >>> NV12Frame(y, uv).width
+        4
     """
 
     y: Plane
@@ -45,6 +50,11 @@ class YUV422Frame(NamedTuple):
         packed: uint8 [height, width, 2], of two neighbours in a row: Y U, Y V ("yuyv") or U Y, V Y
             ("uyvy").
         order: Which of them.
+
+    Example:
+        >>> frame = YUV422Frame(np.zeros((2, 4, 2), np.uint8), "uyvy")
+        >>> frame.width, frame.height
+        (4, 2)
     """
 
     packed: Plane
@@ -76,6 +86,10 @@ def frame_size(frame: Frame) -> tuple[int, int]:
 
     Raises:
         ValueError: If it is an array, but neither a BGR nor a grey picture.
+
+    Example:
+        >>> frame_size(np.zeros((480, 640, 3), np.uint8))
+        (640, 480)
     """
     if isinstance(frame, (NV12Frame, YUV422Frame)):
         return frame.width, frame.height
@@ -104,6 +118,11 @@ def nv12_from_buffer(buffer: Any, width: int, height: int, step: int | None = No
     Raises:
         ImageError: If a size is zero or odd, `step` is less than `width`, or the buffer is too
             short.
+
+    Example:
+        >>> frame = nv12_from_buffer(bytes(64 * 6), 48, 4, step=64)
+        >>> frame.y.shape, frame.uv.shape
+        ((4, 48), (2, 24, 2))
     """
     check_even(width, height)
     step = width if step is None else step
@@ -147,6 +166,10 @@ def yuv422_from_buffer(
     Raises:
         ImageError: If a size is zero, the width is odd, `step` is less than a row, or the buffer is
             too short.
+
+    Example:
+        >>> yuv422_from_buffer(bytes(4 * 2 * 2), 4, 2, order="uyvy").packed.shape
+        (2, 4, 2)
     """
     check_size(width, height, "YUV 4:2:2 image")
     if width % 2:
@@ -223,6 +246,11 @@ def new_nv12(width: int, height: int) -> NV12Frame:
 
     Raises:
         ImageError: If a size is zero or odd.
+
+    Example:
+        >>> frame = new_nv12(640, 480)
+        >>> frame.y.shape, frame.uv.shape
+        ((480, 640), (240, 320, 2))
     """
     check_even(width, height)
     y = np.empty((height, width), dtype=np.uint8)

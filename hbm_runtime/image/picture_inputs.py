@@ -23,6 +23,10 @@ class InputSpec:
         shape: Elements per dimension.
         data_type: Name of the hbDNNDataType, e.g. "U8".
         quantization: Of the tensor; None for none.
+
+    Example:
+        >>> Preprocessor([InputSpec("x", (1, 224, 320, 3), "U8")]).images[0].width
+        320
     """
 
     name: str
@@ -112,7 +116,13 @@ PIXEL_TYPES = ("U8", "S8", "U16", "S16", "F16", "F32", "S32")
 
 
 class UnsupportedInputsError(ValueError):
-    """A model whose inputs cannot be fed with the configured images."""
+    """A model whose inputs cannot be fed with the configured images.
+
+    Example:
+        >>> Preprocessor([InputSpec("x", (1, 1000), "F32")])
+        Traceback (most recent call last):
+        hbm_runtime.image.picture_inputs.UnsupportedInputsError: its inputs x: F32 [1, 1000] ...
+    """
 
 
 def assign(inputs: Sequence[InputSpec], images: Sequence[PictureSettings]) -> list[PictureInput]:

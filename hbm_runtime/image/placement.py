@@ -24,6 +24,11 @@ class Region(NamedTuple):
         top: First row.
         width: Columns.
         height: Rows.
+
+    Example:
+        >>> left, top, width, height = Region(10, 20, 300, 200)
+        >>> left + width
+        310
     """
 
     left: int
@@ -48,6 +53,13 @@ class ImageTransform:
         scale_y: Source pixels per model pixel.
         offset_x: Source x of the model's left edge, negative where the input is padded.
         offset_y: Source y of the model's upper edge, negative where the input is padded.
+
+    Example:
+        >>> transform = place(640, 480, 320, 320, "letterbox").transform
+        >>> transform.to_source([[0, 40]]).tolist()
+        [[0.0, 0.0]]
+        >>> transform.to_model([[640, 480]]).tolist()
+        [[320.0, 280.0]]
     """
 
     source_width: int
@@ -95,6 +107,10 @@ class Placement:
         height: Height of the resized part.
         transform: Coordinates back to the source.
         region: The part, in source pixels.
+
+    Example:
+        >>> place(1920, 1080, 640, 640, "center_crop").region
+        Region(left=420, top=0, width=1080, height=1080)
     """
 
     x: int
@@ -139,6 +155,11 @@ def place(
     Raises:
         ImageError: If a size is 0 or the region of interest is not inside of the image.
         ValueError: If the mode is unknown or the region of interest is missing or empty.
+
+    Example:
+        >>> placement = place(1920, 1080, 640, 640, "letterbox")
+        >>> placement.x, placement.y, placement.width, placement.height
+        (0, 140, 640, 360)
     """
     check_size(source_width, source_height, "source image")
     check_size(model_width, model_height, "model input")

@@ -44,6 +44,10 @@ class PreparedImage(NamedTuple):
         tensors: Inputs of the model that it feeds: luma and chroma, or one.
         width: Pixels of the model's input.
         height: Pixels of the model's input.
+
+    Example:
+        >>> Preprocessor([InputSpec("x", (1, 3, 224, 320), "F32")]).images
+        (PreparedImage(name='', tensors=('x',), width=320, height=224),)
     """
 
     name: str
@@ -59,6 +63,13 @@ class ModelInputs(NamedTuple):
         tensors: Array per input name, as ``run`` takes them; not to be written to. See
             `Preprocessor` for how long they are valid.
         transforms: Per image, from pixels of the model's input to pixels of the image.
+
+    Example:
+        >>> inputs, transforms = Preprocessor([InputSpec("x", (1, 8, 8, 1), "U8")])(
+        ...     np.zeros((16, 16), np.uint8)
+        ... )
+        >>> list(inputs), transforms[0].scale_x
+        (['x'], 2.0)
     """
 
     tensors: Tensors
@@ -83,15 +94,16 @@ class Preprocessor:
     The tensors are the preprocessor's own buffers, or views of the frame where it fits already:
     they are valid until the next call. With `shared` they stay valid.
 
-    >>> prepare = Preprocessor([InputSpec("image", (1, 3, 224, 224), "F32")])
-    >>> inputs, (transform,) = prepare(np.zeros((480, 640, 3), np.uint8))
-    >>> inputs["image"].shape
-    (1, 3, 224, 224)
-    >>> transform.to_source([[112, 112]]).tolist()
-    [[320.0, 240.0]]
-
     Attributes:
         images: What it takes, in the order of the settings.
+
+    Example:
+        >>> prepare = Preprocessor([InputSpec("image", (1, 3, 224, 224), "F32")])
+        >>> inputs, (transform,) = prepare(np.zeros((480, 640, 3), np.uint8))
+        >>> inputs["image"].shape
+        (1, 3, 224, 224)
+        >>> transform.to_source([[112, 112]]).tolist()
+        [[320.0, 240.0]]
     """
 
     def __init__(

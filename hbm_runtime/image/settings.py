@@ -22,6 +22,11 @@ class FitSettings:
         pad_value: Luma (YUV) or value of all channels (RGB) of the letterbox border, 0..255.
         color_range: Range of YUV wherever RGB is converted from or to it.
         color_matrix: Matrix of that conversion.
+
+    Example:
+        >>> settings = FitSettings(resize="letterbox", pad_value=114)
+        >>> settings.color_range
+        'full'
     """
 
     resize: ResizeMode = "stretch"
@@ -42,6 +47,14 @@ class NormalizeSettings:
         mean: One for all channels or one per channel.
         scale: Likewise.
         channel_order: Order of the channels in the tensor.
+
+    Example:
+        >>> normalize = NormalizeSettings(mean=(127.5,), scale=(1 / 127.5,))
+        >>> images = [PictureSettings(normalize=normalize)]
+        >>> prepare = Preprocessor([InputSpec("x", (1, 3, 8, 8), "F32")], images)
+        >>> inputs, _ = prepare(np.full((8, 8, 3), 255, np.uint8))
+        >>> inputs["x"].max().item()
+        1.0
     """
 
     mean: tuple[float, ...] = (0.0,)
@@ -59,6 +72,12 @@ class PictureSettings:
         tensors: Input tensors that it feeds; () for those that are found by their shapes.
         fit: How it is fitted.
         normalize: How its pixels become values.
+
+    Example:
+        >>> inputs = [InputSpec("depth", (1, 1, 8, 8), "F32"), InputSpec("rgb", (1, 3, 8, 8), "U8")]
+        >>> images = [PictureSettings("camera", tensors=("rgb",)), PictureSettings("distance")]
+        >>> [(image.name, image.tensors) for image in Preprocessor(inputs, images).images]
+        [('camera', ('rgb',)), ('distance', ('depth',))]
     """
 
     name: str = ""
