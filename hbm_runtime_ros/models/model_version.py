@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hbm_runtime import HB_HBMRuntime, HBMError
-from hbm_runtime.image.preprocessing import Preprocessor, input_specs
+from hbm_runtime.image import Preprocessor
+from hbm_runtime.image.picture_inputs import input_specs
 from hbm_runtime_ros.models.model_file_runtime import ModelFileRuntime
 from hbm_runtime_ros.models.model_info import TopicNames, model_info
 from hbm_runtime_ros.msg import ModelInfo

@@ -26,7 +26,8 @@ import tiny_models
 
 from hbm_runtime import HB_HBMRuntime
 from hbm_runtime.image import ImageError
-from hbm_runtime.image.preprocessing import Preprocessor, input_specs
+from hbm_runtime.image.picture_inputs import input_specs
+from hbm_runtime.image.preprocessing import Preprocessor
 from hbm_runtime.image.settings import FitSettings, NormalizeSettings
 from hbm_runtime.tools.packing.options import InputQuantization
 from hbm_runtime_ros.messages.received_image import ReceivedImage
