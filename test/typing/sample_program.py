@@ -349,6 +349,35 @@ def use_images(picture: npt.NDArray[np.uint8]) -> None:
     plane[:] = image.CHROMA_GREY
 
 
+def prepare_inputs(runtime: HB_HBMRuntime, frame: image.Frame) -> None:
+    fit = image.FitSettings(
+        resize="letterbox",
+        roi=(0, 0, 8, 8),
+        pad_value=114,
+        color_range="limited",
+        color_matrix="bt709",
+    )
+    normalize = image.NormalizeSettings(mean=(127.5,), scale=(1 / 127.5,), channel_order="bgr")
+    settings = image.PictureSettings(
+        name="left", encodings=("nv12",), tensors=("x",), fit=fit, normalize=normalize
+    )
+    spec = image.InputSpec(name="x", shape=(1, 3, 8, 8), data_type="F32", quantization=None)
+    image.Preprocessor([spec], [settings], shared=True)
+    try:
+        prepare = image.Preprocessor.for_model(runtime.models["model"])
+    except image.UnsupportedInputsError:
+        return
+    inputs, transforms = prepare(frame)
+    assert_type(inputs, dict[str, npt.NDArray[np.generic]])
+    assert_type(transforms, tuple[image.ImageTransform, ...])
+    made: image.ModelInputs = prepare(frame)
+    runtime.run({"model": made.tensors})
+    assert_type(made.transforms[0], image.ImageTransform)
+    prepared: image.PreparedImage = prepare.images[0]
+    assert_type((prepared.name, prepared.width, prepared.height), tuple[str, int, int])
+    assert_type(prepared.tensors, tuple[str, ...])
+
+
 def place_images() -> None:
     placement: image.Placement = image.place(1280, 720, 640, 640, "stretch")
     assert_type(
