@@ -24,7 +24,7 @@ MODULES = {
     "hbm_runtime.models": ("models",),
     "hbm_runtime.image": (
         *("preprocessing", "settings", "picture_inputs"),
-        *("frames", "fitting", "placement", "color", "faults"),
+        *("frames", "fit_pixels", "fit_geometry", "color", "faults"),
     ),
     "hbm_runtime.model_file": ("spec", "reader", "writer"),
 }

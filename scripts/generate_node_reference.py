@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes what is said of inference_node in several places of its tables: references and schema.
 
-The tables are hbm_runtime_ros/parameters/table.py and hbm_runtime_ros/node/interface.py. Made of
-them are parts of README.md and doc/node.md, between markers, and
-config/inference_node.schema.json.
+The tables are hbm_runtime_ros/parameters/derived_tables.py and
+hbm_runtime_ros/node/interface.py. Made of them are parts of README.md and doc/node.md, between
+markers, and config/inference_node.schema.json.
 """
 
 from __future__ import annotations
@@ -18,8 +18,12 @@ from typing import Any
 import generated_file
 
 from hbm_runtime_ros.node.interface import INTERFACES, Interface
-from hbm_runtime_ros.parameters.spec import ELEMENT_TYPES, ParameterSpec, ParameterType, number
-from hbm_runtime_ros.parameters.table import IMAGE_PARAMETERS, MODEL_PARAMETERS, NODE_PARAMETERS
+from hbm_runtime_ros.parameters.derived_tables import (
+    IMAGE_PARAMETERS,
+    MODEL_PARAMETERS,
+    NODE_PARAMETERS,
+)
+from hbm_runtime_ros.parameters.row_type import ELEMENT_TYPES, ParameterSpec, ParameterType, number
 
 ROOT = generated_file.ROOT
 README = ROOT / "README.md"

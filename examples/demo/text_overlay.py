@@ -32,7 +32,7 @@ from hbm_runtime_ros.messages.conversions import (
     tensors_to_numpy,
     transform_from_msg,
 )
-from hbm_runtime_ros.parameters.spec import ParameterSpec
+from hbm_runtime_ros.parameters.row_type import ParameterSpec
 from hbm_runtime_ros.ros import qos
 from hbm_runtime_ros.ros.declared import declare
 from hbm_runtime_ros.ros.run_node import run_node

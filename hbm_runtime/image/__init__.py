@@ -35,7 +35,15 @@ from hbm_runtime.image.color import (
     rgb_to_nv12,
 )
 from hbm_runtime.image.faults import ImageError, ImageFault
-from hbm_runtime.image.fitting import (
+from hbm_runtime.image.fit_geometry import (
+    ImageTransform,
+    Placement,
+    Points,
+    Region,
+    ResizeMode,
+    place,
+)
+from hbm_runtime.image.fit_pixels import (
     bgr_resize,
     bgr_resize_to_nv12,
     fit_bgr,
@@ -56,14 +64,6 @@ from hbm_runtime.image.frames import (
     yuv422_from_buffer,
 )
 from hbm_runtime.image.picture_inputs import InputSpec, UnsupportedInputsError
-from hbm_runtime.image.placement import (
-    ImageTransform,
-    Placement,
-    Points,
-    Region,
-    ResizeMode,
-    place,
-)
 from hbm_runtime.image.preprocessing import ModelInputs, PreparedImage, Preprocessor
 from hbm_runtime.image.settings import FitSettings, NormalizeSettings, PictureSettings
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from hbm_runtime.image.fitting import fit_bgr, fit_grey, fit_nv12
+from hbm_runtime.image.fit_geometry import check_roi
+from hbm_runtime.image.fit_pixels import fit_bgr, fit_grey, fit_nv12
 from hbm_runtime.image.frames import NV12Frame, YUV422Frame, new_nv12
 from hbm_runtime.image.picture_inputs import (
     InputSpec,
@@ -19,7 +20,6 @@ from hbm_runtime.image.picture_inputs import (
     input_specs,
 )
 from hbm_runtime.image.pixel_values import PixelWriter
-from hbm_runtime.image.placement import check_roi
 from hbm_runtime.image.settings import PictureSettings
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hbm_runtime.image.fit_geometry import ImageTransform
     from hbm_runtime.image.frames import Frame, Plane
-    from hbm_runtime.image.placement import ImageTransform
     from hbm_runtime.image.settings import FitSettings
     from hbm_runtime.models import Model
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hbm_runtime.image.color import ColorMatrix, ColorRange
-from hbm_runtime.image.placement import ResizeMode
+from hbm_runtime.image.fit_geometry import ResizeMode
 
 ChannelOrder = Literal["rgb", "bgr"]
 

@@ -22,8 +22,8 @@ from hbm_runtime_ros.check import yaml_file
 from hbm_runtime_ros.check.yaml_file import ConfigFileError, ParameterFile, Section
 from hbm_runtime_ros.parameters.model_fit import choose_model, preprocessor_of
 from hbm_runtime_ros.parameters.reading import check, settings
+from hbm_runtime_ros.parameters.row_type import ConfigurationError, Problem, shown
 from hbm_runtime_ros.parameters.settings import ModelSettings
-from hbm_runtime_ros.parameters.spec import ConfigurationError, Problem, shown
 from hbm_runtime_ros.parameters.topics import topic_of
 
 NODE = "inference_node"

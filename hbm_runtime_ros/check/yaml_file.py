@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from hbm_runtime_ros.parameters.spec import shortened, shown, type_of
+from hbm_runtime_ros.parameters.row_type import shortened, shown, type_of
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 16  # mappings within mappings

@@ -12,9 +12,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from hbm_runtime_ros.parameters.checks import is_token
+from hbm_runtime_ros.parameters.derived_tables import (
+    IMAGE_PARAMETERS,
+    MODEL_PARAMETERS,
+    NODE_PARAMETERS,
+)
+from hbm_runtime_ros.parameters.row_type import ParameterSpec
 from hbm_runtime_ros.parameters.settings import MAX_IMAGES, MAX_MODELS
-from hbm_runtime_ros.parameters.spec import ParameterSpec
-from hbm_runtime_ros.parameters.table import IMAGE_PARAMETERS, MODEL_PARAMETERS, NODE_PARAMETERS
 
 OF_NODE = {spec.name: spec for spec in NODE_PARAMETERS}
 OF_MODEL = {spec.name: spec for spec in MODEL_PARAMETERS}

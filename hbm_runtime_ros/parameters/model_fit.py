@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hbm_runtime.image import InputSpec, Preprocessor, UnsupportedInputsError
+from hbm_runtime_ros.parameters.row_type import ConfigurationError, Problem, did_you_mean, shown
 from hbm_runtime_ros.parameters.settings import ModelSettings
-from hbm_runtime_ros.parameters.spec import ConfigurationError, Problem, did_you_mean, shown
 
 
 def choose_model(settings: ModelSettings, names: Sequence[str]) -> str:

@@ -6,17 +6,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hbm_runtime_ros.parameters.agreement import disagreements
 from hbm_runtime_ros.parameters.checks import without_empty
+from hbm_runtime_ros.parameters.contradictions import disagreements
 from hbm_runtime_ros.parameters.known import (
     known_parameters,
     names_of_images,
     names_of_models,
     value_of,
 )
+from hbm_runtime_ros.parameters.row_type import ConfigurationError, Problem, check_values
 from hbm_runtime_ros.parameters.rows import read
 from hbm_runtime_ros.parameters.settings import ImageSettings, ModelSettings, NodeSettings
-from hbm_runtime_ros.parameters.spec import ConfigurationError, Problem, check_values
 from hbm_runtime_ros.parameters.unknown import unknown_keys
 
 __all__ = ["ConfigurationError", "Problem", "check", "settings"]

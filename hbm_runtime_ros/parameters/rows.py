@@ -12,7 +12,7 @@ from dataclasses import MISSING, Field, field, fields, is_dataclass
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from hbm_runtime_ros.parameters.spec import ParameterSpec
+from hbm_runtime_ros.parameters.row_type import ParameterSpec
 
 T = TypeVar("T")
 Facts = Mapping[str, Any]

@@ -23,8 +23,8 @@ from hbm_runtime_ros.parameters.checks import (
     check_topic,
     without_empty,
 )
+from hbm_runtime_ros.parameters.row_type import not_empty
 from hbm_runtime_ros.parameters.rows import Facts, group, row, rows
-from hbm_runtime_ros.parameters.spec import not_empty
 
 MAX_MODELS = 64
 MAX_IMAGES = 16  # of one model

@@ -8,6 +8,7 @@ from typing import Any
 
 from hbm_runtime._texts import nearest
 from hbm_runtime_ros.parameters.checks import is_token
+from hbm_runtime_ros.parameters.derived_tables import is_own_of_ros
 from hbm_runtime_ros.parameters.known import (
     BELOW_MODEL,
     OF_IMAGE,
@@ -16,8 +17,7 @@ from hbm_runtime_ros.parameters.known import (
     names_of_images,
     names_of_models,
 )
-from hbm_runtime_ros.parameters.spec import ParameterSpec, Problem, did_you_mean, shortened
-from hbm_runtime_ros.parameters.table import is_own_of_ros
+from hbm_runtime_ros.parameters.row_type import ParameterSpec, Problem, did_you_mean, shortened
 
 _MOST_SUGGESTIONS = 20  # for more unknown keys no nearest names are looked for
 _LONGEST_SUGGESTED = 128  # characters

@@ -15,7 +15,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from hbm_runtime.image import ImageError, bgr_resize, bgr_to_nv12
 from hbm_runtime_ros.messages.conversions import bytes_to_field, time_msg
-from hbm_runtime_ros.parameters.spec import ConfigurationError, ParameterSpec, not_empty
+from hbm_runtime_ros.parameters.row_type import ConfigurationError, ParameterSpec, not_empty
 from hbm_runtime_ros.player.bag import SUFFIX, Bag, PlayedImage
 from hbm_runtime_ros.player.pace import Pace, ResultGate
 from hbm_runtime_ros.player.pictures import SourceError, open_pictures

@@ -18,16 +18,16 @@ from rcl_interfaces.msg import (
 from rclpy.exceptions import ParameterException
 from rclpy.parameter import Parameter
 
+from hbm_runtime_ros.parameters.derived_tables import is_own_of_ros
 from hbm_runtime_ros.parameters.known import known_parameters, value_of
 from hbm_runtime_ros.parameters.reading import check, settings
-from hbm_runtime_ros.parameters.spec import (
+from hbm_runtime_ros.parameters.row_type import (
     ConfigurationError,
     ParameterSpec,
     ParameterType,
     Problem,
     check_values,
 )
-from hbm_runtime_ros.parameters.table import is_own_of_ros
 
 if TYPE_CHECKING:
     from rclpy.node import Node

@@ -14,7 +14,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.logging import get_logger
 from rclpy.node import Node
 
-from hbm_runtime_ros.parameters.spec import ConfigurationError
+from hbm_runtime_ros.parameters.row_type import ConfigurationError
 from hbm_runtime_ros.ros.malloc_settings import tune_process_for_images
 
 # Failures of callbacks within so many seconds that a process gives up after: its supervisor may

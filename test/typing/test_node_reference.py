@@ -15,7 +15,11 @@ pytest.importorskip(
 )
 
 from hbm_runtime_ros.node.interface import INTERFACES
-from hbm_runtime_ros.parameters.table import IMAGE_PARAMETERS, MODEL_PARAMETERS, NODE_PARAMETERS
+from hbm_runtime_ros.parameters.derived_tables import (
+    IMAGE_PARAMETERS,
+    MODEL_PARAMETERS,
+    NODE_PARAMETERS,
+)
 
 
 def test_references_and_schema_are_up_to_date(

@@ -40,7 +40,9 @@ def ros(tmp_path: Path) -> Path:
 
 def test_without_a_ros_package_the_wheels_part_is_there(tmp_path: Path) -> None:
     assert "site-packages" in imported("hbm_runtime_ros.check.command", "pass", tmp_path)
-    assert "site-packages" in imported("hbm_runtime_ros.parameters.table", "pass", tmp_path)
+    assert "site-packages" in imported(
+        "hbm_runtime_ros.parameters.derived_tables", "pass", tmp_path
+    )
 
 
 @pytest.mark.parametrize("where", ["insert(0, {0!r})", "append({0!r})"])

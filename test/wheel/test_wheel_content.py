@@ -70,7 +70,7 @@ def test_it_holds_every_package(files: set[str], file: str) -> None:
 def test_it_holds_what_checks_configurations_without_ros(files: set[str]) -> None:
     parts = {file for file in files if file.startswith("hbm_runtime_ros/")}
     assert {
-        f"hbm_runtime_ros/{part}" for part in ("check/command.py", "parameters/table.py")
+        f"hbm_runtime_ros/{part}" for part in ("check/command.py", "parameters/derived_tables.py")
     } <= parts
     # without the package itself: an installed ROS package is preferred then, wherever it is
     assert "hbm_runtime_ros/__init__.py" not in parts

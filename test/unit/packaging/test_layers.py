@@ -34,14 +34,15 @@ SOUND = {
     "hbm_runtime_ros/__init__.py": '"""Nothing."""',
     "hbm_runtime_ros/conversions.py": "import json",
     "hbm_runtime_ros/parameters/__init__.py": "",
-    "hbm_runtime_ros/parameters/table.py": 'NAME = "hbm_runtime_ros"',
+    "hbm_runtime_ros/parameters/derived_tables.py": 'NAME = "hbm_runtime_ros"',
     "hbm_runtime_ros/parameters/_rows.py": "",
     "hbm_runtime_ros/pipeline/__init__.py": "",
-    "hbm_runtime_ros/pipeline/queue.py": "from hbm_runtime_ros.parameters import table",
+    "hbm_runtime_ros/pipeline/queue.py": "from hbm_runtime_ros.parameters import derived_tables",
     "hbm_runtime_ros/check/__init__.py": "",
     "hbm_runtime_ros/check/file.py": "import hbm_runtime_ros.pipeline.queue",
     "hbm_runtime_ros/node/__init__.py": "",
-    "hbm_runtime_ros/node/main.py": "import rclpy\nfrom hbm_runtime_ros.parameters import table",
+    "hbm_runtime_ros/node/main.py": "import rclpy\n"
+    "from hbm_runtime_ros.parameters import derived_tables",
     "scripts/tool.py": "import neighbour",
     "scripts/neighbour.py": "import hbm_runtime_ros.node.main",
     "src/abi/abi.h": "#include <stdint.h>",
@@ -135,7 +136,7 @@ def test_the_name_of_a_logger_is_no_import(tmp_path: Path) -> None:
     [
         (
             "hbm_runtime_ros/convert.py",
-            "import hbm_runtime_ros.parameters.table",
+            "import hbm_runtime_ros.parameters.derived_tables",
             "sideways: faces is beside hbm_runtime_ros/parameters",
         ),
         (
@@ -182,7 +183,7 @@ def test_one_fault_in_one_file_is_found(tmp_path: Path, file: str, text: str, fa
 def test_a_lower_room_that_the_row_does_not_name_is_a_fault(tmp_path: Path) -> None:
     table = TABLE.replace("| frames | `hbm_runtime_ros/` |", "| frames | |")
     assert faults(tmp_path, SOUND, table) == [
-        "hbm_runtime_ros/pipeline/queue.py imports hbm_runtime_ros/parameters/table.py: "
+        "hbm_runtime_ros/pipeline/queue.py imports hbm_runtime_ros/parameters/derived_tables.py: "
         "the row of hbm_runtime_ros/pipeline does not name hbm_runtime_ros/parameters"
     ]
 

@@ -14,8 +14,12 @@ import pytest
 jsonschema = pytest.importorskip("jsonschema", reason="needs jsonschema")
 yaml = pytest.importorskip("yaml", reason="needs PyYAML")
 
-from hbm_runtime_ros.parameters.spec import ELEMENT_TYPES, ParameterSpec, ParameterType
-from hbm_runtime_ros.parameters.table import IMAGE_PARAMETERS, MODEL_PARAMETERS, NODE_PARAMETERS
+from hbm_runtime_ros.parameters.derived_tables import (
+    IMAGE_PARAMETERS,
+    MODEL_PARAMETERS,
+    NODE_PARAMETERS,
+)
+from hbm_runtime_ros.parameters.row_type import ELEMENT_TYPES, ParameterSpec, ParameterType
 
 CONFIG = Path(__file__).parents[4] / "config"
 MODEL, IMAGE = ("eye",), ("eye", "left")

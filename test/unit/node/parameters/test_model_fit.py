@@ -7,8 +7,8 @@ import pytest
 
 from hbm_runtime.image.preprocessing import InputSpec
 from hbm_runtime_ros.parameters.model_fit import choose_model, preprocessor_of
+from hbm_runtime_ros.parameters.row_type import ConfigurationError, Problem
 from hbm_runtime_ros.parameters.settings import ImageSettings, ModelSettings
-from hbm_runtime_ros.parameters.spec import ConfigurationError, Problem
 
 NV12 = [InputSpec("y", (1, 8, 12, 1), "U8"), InputSpec("uv", (1, 4, 6, 2), "U8")]
 

@@ -11,16 +11,16 @@ from typing import Any, get_args
 
 import pytest
 
-from hbm_runtime_ros.parameters import table
+from hbm_runtime_ros.parameters import derived_tables
+from hbm_runtime_ros.parameters.row_type import ParameterSpec, ParameterType, type_of
 from hbm_runtime_ros.parameters.settings import LiveSettings, QosProfileName
-from hbm_runtime_ros.parameters.spec import ParameterSpec, ParameterType, type_of
 
 OF_NODE, OF_MODEL, OF_IMAGE = (
     {spec.name: spec for spec in table}
     for table in (
-        table.NODE_PARAMETERS,
-        table.MODEL_PARAMETERS,
-        table.IMAGE_PARAMETERS,
+        derived_tables.NODE_PARAMETERS,
+        derived_tables.MODEL_PARAMETERS,
+        derived_tables.IMAGE_PARAMETERS,
     )
 )
 ROWS = {**OF_NODE, **OF_MODEL, **OF_IMAGE}
@@ -251,7 +251,7 @@ def test_a_simple_node_hears_of_all_its_wrong_values_at_once(ros: Any) -> None:
     from rclpy.node import Node
     from rclpy.parameter import Parameter
 
-    from hbm_runtime_ros.parameters.spec import ConfigurationError
+    from hbm_runtime_ros.parameters.row_type import ConfigurationError
     from hbm_runtime_ros.ros.declared import declare
 
     table = [

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from hbm_runtime_ros.parameters.known import known_parameters
 from hbm_runtime_ros.parameters.reading import check, settings
+from hbm_runtime_ros.parameters.row_type import ConfigurationError, Problem
 from hbm_runtime_ros.parameters.settings import LiveSettings, ModelSettings, NodeSettings
-from hbm_runtime_ros.parameters.spec import ConfigurationError, Problem
 
 Values = dict[str, Any]
 ONE = {"models": ["a"], "a.file": "a.hbm"}

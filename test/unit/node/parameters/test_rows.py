@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pytest
 
-from hbm_runtime_ros.parameters import known, reading, spec
+from hbm_runtime_ros.parameters import known, reading, row_type
 from hbm_runtime_ros.parameters import rows as row_module
 from hbm_runtime_ros.parameters.rows import group, read, row, rows
 
@@ -98,7 +98,7 @@ def test_settings_are_read_by_the_names_of_the_table() -> None:
     assert (camera.lens, camera.more) == (Lens(2, 3), Lens(4, 5))
 
 
-@pytest.mark.parametrize("module", [known, reading, row_module, spec], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("module", [known, reading, row_module, row_type], ids=lambda m: m.__name__)
 def test_the_examples_are_true(module: ModuleType) -> None:
     done = doctest.testmod(module)
     assert done.attempted > 0 and done.failed == 0

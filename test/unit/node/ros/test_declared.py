@@ -12,9 +12,13 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from hbm_runtime_ros.parameters.derived_tables import (
+    IMAGE_PARAMETERS,
+    MODEL_PARAMETERS,
+    NODE_PARAMETERS,
+)
+from hbm_runtime_ros.parameters.row_type import ConfigurationError
 from hbm_runtime_ros.parameters.settings import NodeSettings
-from hbm_runtime_ros.parameters.spec import ConfigurationError
-from hbm_runtime_ros.parameters.table import IMAGE_PARAMETERS, MODEL_PARAMETERS, NODE_PARAMETERS
 from hbm_runtime_ros.ros.declared import DeclaredParameters
 
 Values = dict[str, Any]

@@ -20,7 +20,7 @@ def test_fields_differ_from_their_profile_where_they_are_given() -> None:
 
 
 def test_every_profile_that_the_parameters_allow_exists() -> None:
-    from hbm_runtime_ros.parameters.table import MODEL_PARAMETERS
+    from hbm_runtime_ros.parameters.derived_tables import MODEL_PARAMETERS
 
     (spec,) = (spec for spec in MODEL_PARAMETERS if spec.name == "tensors_qos.profile")
     assert set(spec.choices) == set(qos.PROFILES)

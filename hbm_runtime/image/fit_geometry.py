@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a picture goes in a model's input, and the way back from there."""
+"""Letterbox, stretch, crop, region: where a picture goes in an input, and the way back."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ from hbm_runtime.image.color import (
     planes_to_color,
 )
 from hbm_runtime.image.faults import check_even
+from hbm_runtime.image.fit_geometry import ImageTransform, Placement, Region, ResizeMode, place
 from hbm_runtime.image.frames import (
     CHROMA_GREY,
     Frame,
@@ -32,7 +33,6 @@ from hbm_runtime.image.frames import (
     frame_size,
     new_nv12,
 )
-from hbm_runtime.image.placement import ImageTransform, Placement, Region, ResizeMode, place
 
 
 def fit_nv12(

@@ -13,7 +13,7 @@ from hbm_runtime_ros.parameters.known import (
     names_of_models,
     source_of,
 )
-from hbm_runtime_ros.parameters.spec import Problem, shown
+from hbm_runtime_ros.parameters.row_type import Problem, shown
 
 
 def disagreements(values: Mapping[str, Any]) -> Iterator[Problem]:
