@@ -35,6 +35,7 @@ hbm_test(cpp_test
   "${HBM_TEST_DIR}/cpp/histogram_test.cpp"
   "${HBM_TEST_DIR}/cpp/layout_test.cpp"
   "${HBM_TEST_DIR}/cpp/model_file_test.cpp"
+  "${HBM_TEST_DIR}/cpp/number_variable_test.cpp"
   "${HBM_TEST_DIR}/cpp/quantization_test.cpp"
   "${HBM_TEST_DIR}/cpp/scheduling_test.cpp"
   "${HBM_TEST_DIR}/cpp/statistics_test.cpp"

@@ -69,3 +69,23 @@ def test_a_bad_number_in_the_environment_is_a_warning(
 ) -> None:
     printed = run_python(SCRIPT, model, HBM_SIM_CORES="many")
     assert "HBM_SIM_CORES=many is not a number from 1 to 4; using 4" in printed
+
+
+@pytest.mark.parametrize("limit", ["64x", "65537"])
+def test_core_and_simulator_take_a_bad_task_limit_as_the_same_number(
+    limit: str, save: Callable[..., str], run_python: Callable[..., str]
+) -> None:
+    """More runs than the default, 32: the ones that the simulator has no task for wait."""
+    printed = run_python(
+        """
+        import sys, numpy as np
+        from hbm_runtime import HB_HBMRuntime
+        runtime = HB_HBMRuntime(sys.argv[1], max_in_flight=40)
+        futures = [runtime.run_async(np.zeros((1, 4), np.float32)) for _ in range(40)]
+        print([repr(error) for future in futures if (error := future.exception(60))])
+        """,
+        save(tiny_models.pack(tiny_models.add(), "slow", latency_us=10_000)),
+        HB_UCP_MAX_TASK_NUM=limit,
+        HBM_SIM_CORES="1",
+    )
+    assert printed == "[]\n"

@@ -3,23 +3,15 @@
 #include "core/scheduling/admission.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <string>
 
+#include "abi/environment.hpp"
 #include "core/board/error.hpp"
 
 namespace hbm {
 namespace {
-
-constexpr std::size_t kDefaultTaskLimit = 32;
-
-std::size_t task_limit() {
-  const char* text = std::getenv("HB_UCP_MAX_TASK_NUM");
-  const long value = text != nullptr ? std::strtol(text, nullptr, 10) : 0;
-  return value > 0 ? static_cast<std::size_t>(value) : kDefaultTaskLimit;
-}
 
 // A thread that waits for its slot.
 class WaitingThread final : public Admission::Waiter {
@@ -61,7 +53,8 @@ void TaskSlot::apply_to(hbUCPSchedParam& sched) const noexcept {
 
 Admission& Admission::of_process() {
   // Never destroyed: tasks may end while the process does.
-  static Admission& admission = *std::make_unique<Admission>(task_limit()).release();
+  static Admission& admission =
+      *std::make_unique<Admission>(static_cast<std::size_t>(kTaskLimit.value())).release();
   return admission;
 }
 

@@ -3,11 +3,11 @@
 #include "simulator/watching/faults.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <stdexcept>
 
 #include "abi/chips.hpp"
+#include "abi/environment.hpp"
 #include "abi/functions.hpp"
 #include "abi/status_table.hpp"
 #include "simulator/watching/log.hpp"
@@ -47,14 +47,6 @@ bool is_known(std::string_view what) {
       "; a rule is FUNCTION[@N[+]]=STATUS or FUNCTION[@N[+]]=delay:MS, where "
       "FUNCTION may also be 'run' or 'core:0' to 'core:3', which know "
       "stall:MS as well");
-}
-
-template <typename Number>
-std::optional<Number> to_number(std::string_view text) {
-  Number number{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
 }
 
 int32_t to_status(std::string_view text, std::string_view rule) {

@@ -2,21 +2,16 @@
 // The one end of the simulator's log, shared by both libraries: the runtime's sink or stderr.
 #include <atomic>
 #include <cstdio>
-#include <cstdlib>
 
+#include "abi/environment.hpp"
 #include "simulator/watching/log.hpp"
 
 namespace {
 
 std::atomic<hbm::simulator::LogSink> current_sink{nullptr};
 
-int lowest_level() noexcept {
-  const char* text = std::getenv("HB_UCP_LOG_LEVEL");
-  if (text == nullptr || *text < '0' || *text > '6' || text[1] != '\0') {
-    return static_cast<int>(hbm::simulator::LogLevel::kWarning);
-  }
-  return *text - '0';
-}
+constexpr hbm::NumberVariable kLowestLevel{"HB_UCP_LOG_LEVEL", 0, 6,
+                                           static_cast<int>(hbm::simulator::LogLevel::kWarning)};
 
 }  // namespace
 
@@ -24,7 +19,7 @@ extern "C" void hbSimLog(int level, const char* text) {
   const auto sink = current_sink.load(std::memory_order_acquire);
   if (sink != nullptr) {
     sink(level, text);  // filters by itself
-  } else if (level >= lowest_level()) {
+  } else if (level >= kLowestLevel.value()) {
     std::fprintf(stderr, "[simulator] %s\n", text);
   }
 }
