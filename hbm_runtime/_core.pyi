@@ -61,7 +61,7 @@ class Library:
         """The folder; '' if the loader chose."""
     @property
     def soc_name(self) -> str:
-        """Name of the chip; '' if the library does not tell."""
+        """Name of the board, which contains the chip's; '' if the library does not tell."""
     @property
     def ucp_version(self) -> str:
         """Version of libhbucp.so."""

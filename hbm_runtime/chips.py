@@ -10,7 +10,7 @@ class Chip(NamedTuple):
     """One chip.
 
     Attributes:
-        name: as the accelerator reports it.
+        name: as people and options say it; the accelerator's ``soc_name`` contains it.
         march: as the compiler and model files call it.
         cores: BPU cores.
         row_alignment: bytes that rows of tensors are padded to.

@@ -114,8 +114,9 @@ class HB_HBMRuntime(Metadata):
         """The accelerator's libraries in use.
 
         Its read-only attributes: ``path`` (str; the folder, '' if the loader found it),
-        ``is_simulator`` (bool), ``soc_name`` (str), ``core_count`` (int; BPU cores),
-        ``ucp_version`` and ``dnn_version`` (str).
+        ``is_simulator`` (bool), ``soc_name`` (str; the board's name, such as
+        "D-Robotics RDK S100P V1P0", in which a program looks for "S100P", then "S600", then
+        "S100"), ``core_count`` (int; BPU cores), ``ucp_version`` and ``dnn_version`` (str).
         """
         return self._library
 

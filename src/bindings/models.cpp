@@ -52,8 +52,9 @@ void register_models(py::module_& module) {
       .def_property_readonly("is_simulator", &Library::is_simulator,
                              "Whether this is the simulator.")
       .def_property_readonly("core_count", &Library::core_count, "BPU cores of the chip.")
-      .def_property_readonly("soc_name", &Library::soc_name,
-                             "Name of the chip; '' if the library does not tell.")
+      .def_property_readonly(
+          "soc_name", &Library::soc_name,
+          "Name of the board, which contains the chip's; '' if the library does not tell.")
       .def_property_readonly("ucp_version", &Library::ucp_version, "Version of libhbucp.so.")
       .def_property_readonly("dnn_version", &Library::dnn_version, "Version of libdnn.so.");
   py::class_<TensorInfo>(module, "TensorInfo", "One input or output of a model.")

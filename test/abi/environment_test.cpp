@@ -90,14 +90,17 @@ int64_t smallest_pitch() {
 TEST_F(Environment, ChoosesTheChip) {
   struct Chip {
     const char* name;
+    const char* soc_name;
     const char* march;
     int64_t pitch;
     int cores;
   };
-  for (const Chip& chip : {Chip{"S100", "nash-e", 32, 1}, Chip{"S100P", "nash-m", 32, 1},
-                           Chip{"S600", "nash-p", 64, 4}, Chip{"", "nash-p", 64, 4}}) {
+  for (const Chip& chip : {Chip{"S100", "D-Robotics RDK S100 V0P5", "nash-e", 32, 1},
+                           Chip{"S100P", "D-Robotics RDK S100P V1P0", "nash-m", 32, 1},
+                           Chip{"S600", "D-Robotics RDK S600 MCB V0p2", "nash-p", 64, 4},
+                           Chip{"", "D-Robotics RDK S600 MCB V0p2", "nash-p", 64, 4}}) {
     const Ended ended = in_child({{"HBM_SIM_SOC", chip.name}}, [&] {
-      EXPECT_STREQ(hbUCPGetSocName(), *chip.name != '\0' ? chip.name : "S600");
+      EXPECT_STREQ(hbUCPGetSocName(), chip.soc_name);
       EXPECT_EQ(smallest_pitch(), chip.pitch);
       for (const char* march : {"nash-e", "nash-m", "nash-p", "bernoulli"}) {
         EXPECT_EQ(status_of_march(march),

@@ -135,4 +135,4 @@ int main() {
 """
     )
     script = f"{PREPARE}\nc++ -std=c++17 program.cpp -ldnn -lhbucp -o program\n./program"
-    assert bash(script, tmp_path).stdout.startswith("1 0 S")
+    assert bash(script, tmp_path).stdout.startswith("1 0 D-Robotics RDK S")

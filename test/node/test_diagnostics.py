@@ -230,7 +230,7 @@ def test_a_model_that_hangs_is_an_error_while_the_other_one_is_fine(
     doctor.play(make_image())
     name = f"{NODE}: hung"
     status = doctor.until(name, ERROR, "error", "no image became a result (timeout")
-    assert status.hardware_id == "S600"
+    assert status.hardware_id == "D-Robotics RDK S600 MCB V0p2"
     doctor.until(name, ERROR, "error", "every inference has failed for 1.")
     assert "deadline" in values(doctor.until(name, ERROR, "error"))["last error"]
     doctor.until(EYE, OK, "active")

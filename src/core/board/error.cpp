@@ -34,7 +34,7 @@ ErrorKind kind_of(int32_t status) noexcept {
 std::string marches() {
   std::string text;
   for (const Chip& chip : kChips) {
-    text += std::string(text.empty() ? "" : ", ") + chip.soc_name + ": " + chip.march;
+    text += std::string(text.empty() ? "" : ", ") + chip.name + ": " + chip.march;
   }
   return text;
 }

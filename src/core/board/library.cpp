@@ -36,7 +36,7 @@ void resolve_one(void* library, const char* name, Function& function) {
 }
 
 int cores_of(std::string_view soc) {
-  const Chip* chip = chip_named(soc);
+  const Chip* chip = chip_of_board(soc);
   return chip != nullptr ? chip->core_count : kMostBpuCores;
 }
 

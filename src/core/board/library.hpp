@@ -31,6 +31,7 @@ class Library {
   void check_usable() const;
   [[nodiscard]] std::string ucp_version() const;
   [[nodiscard]] std::string dnn_version() const;
+  // The board's name, such as "D-Robotics RDK S100 V0P5"; empty if the library does not tell.
   [[nodiscard]] std::string soc_name() const;
 
   // The functions of the ABI under their own names; see is_optional for those that may be null.

@@ -27,9 +27,9 @@ bool fits_chip(const std::string& march) {
       "the file is for the march '%.40s' (%s), this chip is an %s with '%s': pack or compile it "
       "for "
       "'%s'%s%s",
-      march.c_str(), other != nullptr ? other->soc_name : "no chip of the family", chip.soc_name,
+      march.c_str(), other != nullptr ? other->name : "no chip of the family", chip.name,
       chip.march, chip.march, other != nullptr ? ", or set HBM_SIM_SOC=" : "",
-      other != nullptr ? other->soc_name : "");
+      other != nullptr ? other->name : "");
   return false;
 }
 

@@ -35,7 +35,7 @@ SimulatedDevice::SimulatedDevice(const Profile& profile)
     : profile_(profile),
       memory_(static_cast<uint64_t>(profile.memory_mib) << 20U, profile.strict),
       owner_(::getpid()),
-      trace_(profile_.trace_path, profile_.chip.soc_name, profile_.core_count),
+      trace_(profile_.trace_path, profile_.chip.name, profile_.core_count),
       scheduler_(profile.core_mask(), profile.preemption) {}
 
 SimulatedDevice& SimulatedDevice::instance() {

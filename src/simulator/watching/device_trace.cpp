@@ -121,11 +121,11 @@ class Writer {
     }
   }
 
-  void end(const char* soc_name, int core_count, uint64_t dropped) {
+  void end(const char* chip_name, int core_count, uint64_t dropped) {
     std::fprintf(file_,
                  "\n],\"displayTimeUnit\":\"ms\",\"otherData\":{\"soc\":\"%s\",\"cores\":%d,"
                  "\"clock\":\"CLOCK_MONOTONIC, microseconds\",\"dropped_spans\":%" PRIu64 "}}\n",
-                 soc_name, core_count, dropped);
+                 chip_name, core_count, dropped);
   }
 
  private:
@@ -144,8 +144,8 @@ class Writer {
 
 }  // namespace
 
-DeviceTrace::DeviceTrace(const std::string& path, const char* soc_name, int core_count)
-    : soc_name_(soc_name), core_count_(core_count) {
+DeviceTrace::DeviceTrace(const std::string& path, const char* chip_name, int core_count)
+    : chip_name_(chip_name), core_count_(core_count) {
   if (path.empty()) return;
   std::error_code error;
   // Absolute: the program may change its folder before the end.
@@ -198,7 +198,7 @@ void DeviceTrace::finish() {
 
 void DeviceTrace::write(std::FILE* file) const {
   Writer writer(file);
-  writer.name_group(kCoresPid, 0, std::string("simulated ") + soc_name_);
+  writer.name_group(kCoresPid, 0, std::string("simulated ") + chip_name_);
   for (int core = 0; core < core_count_; ++core) {
     writer.name_core(static_cast<uint32_t>(core));
   }
@@ -212,7 +212,7 @@ void DeviceTrace::write(std::FILE* file) const {
       writer.on_model(span);
     }
   }
-  writer.end(soc_name_, core_count_, dropped_);
+  writer.end(chip_name_, core_count_, dropped_);
 }
 
 }  // namespace hbm::simulator

@@ -37,7 +37,7 @@ struct Span {
 class DeviceTrace {
  public:
   // An empty path: no trace. A path that cannot be written is reported in the log.
-  DeviceTrace(const std::string& path, const char* soc_name, int core_count);
+  DeviceTrace(const std::string& path, const char* chip_name, int core_count);
 
   [[nodiscard]] bool on() const noexcept { return on_; }
   // The number that stands for a model's name in spans.
@@ -50,7 +50,7 @@ class DeviceTrace {
   void write(std::FILE* file) const;
   void complain(const WholeFile& file) const;
 
-  const char* const soc_name_;
+  const char* const chip_name_;
   const int core_count_;
   std::string path_;
   bool on_ = false;

@@ -13,8 +13,10 @@
 #include <vector>
 
 #include "allocation_count.hpp"
+#include "core/board/error.hpp"
 #include "core/board/library.hpp"
 #include "core/run/loaded_model.hpp"
+#include "core/scheduling/scheduling.hpp"
 
 namespace {
 
@@ -31,7 +33,9 @@ class NullBackend : public ::testing::Test {
   }
 
   void TearDown() override {
-    for (const char* name : {"HBM_NULL_CALLBACK", "HBM_NULL_ELEMENTS"}) ::unsetenv(name);
+    for (const char* name : {"HBM_NULL_CALLBACK", "HBM_NULL_ELEMENTS", "HBM_NULL_SOC_NAME"}) {
+      ::unsetenv(name);
+    }
     std::filesystem::remove_all(folder_);
   }
 
@@ -91,6 +95,32 @@ TEST_F(NullBackend, IsNoSimulatorAndHasFourCores) {
   const auto library = open();
   EXPECT_FALSE(library->is_simulator());
   EXPECT_EQ(library->core_count(), 4);
+}
+
+TEST_F(NullBackend, HasTheCoresOfTheChipInTheNameOfItsBoard) {
+  struct Board {
+    const char* soc_name;
+    int cores;
+  };
+  for (const Board& board :
+       {Board{"D-Robotics RDK S100 V0P5", 1}, Board{"D-Robotics RDK S100P V1P0", 1},
+        Board{"D-Robotics RDK S600 MCB V0p2", 4}, Board{"S100", 1}, Board{"S100P", 1},
+        Board{"S600", 4}, Board{"S100P carrier for S600", 1}, Board{"S600 with an S100 slot", 4},
+        Board{"D-Robotics RDK S700", hbm::kMostBpuCores}, Board{"", hbm::kMostBpuCores}}) {
+    ::setenv("HBM_NULL_SOC_NAME", board.soc_name, 1);
+    const auto library = open();
+    EXPECT_EQ(library->soc_name(), board.soc_name);
+    EXPECT_EQ(library->core_count(), board.cores) << board.soc_name;
+  }
+}
+
+TEST_F(NullBackend, OfAnS100RefusesASecondCore) {
+  ::setenv("HBM_NULL_SOC_NAME", "D-Robotics RDK S100 V0P5", 1);
+  hbm::SchedParam param;
+  param.bpu_cores = {0};
+  EXPECT_EQ(to_abi(param, open()->core_count(), "null", 1).backend, HB_UCP_BPU_CORE_0);
+  param.bpu_cores = {3};
+  EXPECT_THROW(static_cast<void>(to_abi(param, open()->core_count(), "null", 1)), hbm::Error);
 }
 
 TEST_F(NullBackend, HasOneModelOfTwoInputsAndThreeOutputs) {

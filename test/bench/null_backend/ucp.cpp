@@ -132,7 +132,10 @@ extern "C" {
 
 const char* hbUCPGetVersion(void) { return "0.0.0"; }
 
-const char* hbUCPGetSocName(void) { return "S600"; }  // 4 cores
+const char* hbUCPGetSocName(void) {
+  const char* name = std::getenv("HBM_NULL_SOC_NAME");
+  return name != nullptr ? name : "D-Robotics RDK S600 MCB V0p2";  // 4 cores
+}
 
 int32_t hbUCPMalloc(hbUCPSysMem* memory, uint64_t size, int32_t /*device_id*/) {
   return allocate(memory, size);

@@ -25,7 +25,7 @@ from hbm_runtime_ros.telemetry.diagnostics_message import WINDOW, DiagnosticsRep
 from hbm_runtime_ros.telemetry.report import NodeReport, report_model
 
 LIBRARY = SimpleNamespace(
-    soc_name="S100P",
+    soc_name="D-Robotics RDK S100P V1P0",
     ucp_version="3.0",
     dnn_version="3.1",
     path=Path("/usr/hobot/lib"),
@@ -157,7 +157,7 @@ def test_there_is_one_status_for_the_node_one_per_model_and_one_per_input() -> N
         "robot/inference_node: depth input /left",
         "robot/inference_node: depth input /right",
     ]
-    assert {status.hardware_id for status in message.status} == {"S100P"}
+    assert {status.hardware_id for status in message.status} == {"D-Robotics RDK S100P V1P0"}
     assert message.header.stamp.sec == 51
 
 
@@ -189,7 +189,7 @@ def test_what_hardware_it_is_stays_known_while_nothing_is_loaded() -> None:
     node = FakeNode(FakeModel("eye", "/camera"))
     node.look()
     node.models = ()
-    assert node.status().hardware_id == "S100P"
+    assert node.status().hardware_id == "D-Robotics RDK S100P V1P0"
 
 
 def test_a_model_tells_rates_counts_drops_and_latencies() -> None:
