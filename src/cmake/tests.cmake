@@ -54,7 +54,10 @@ hbm_test(abi_order_test "${HBM_TEST_DIR}/abi/order_test.cpp")
 hbm_test(abi_cores_test "${HBM_TEST_DIR}/abi/cores_test.cpp")
 hbm_test(abi_environment_test "${HBM_TEST_DIR}/abi/environment_test.cpp")
 hbm_test(abi_strict_test "${HBM_TEST_DIR}/abi/strict_test.cpp")
-foreach(name abi_test abi_order_test abi_cores_test abi_environment_test abi_strict_test)
+hbm_test(abi_thread_start_test "${HBM_TEST_DIR}/abi/thread_start_test.cpp")
+target_link_libraries(abi_thread_start_test PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
+foreach(name abi_test abi_order_test abi_cores_test abi_environment_test abi_strict_test
+    abi_thread_start_test)
   target_link_libraries(${name} PRIVATE dnn hbucp)
 endforeach()
 

@@ -5,6 +5,8 @@
 #include <sys/prctl.h>
 
 #include <algorithm>
+#include <stdexcept>
+#include <system_error>
 
 #include "simulator/device/default_floats.hpp"
 #include "simulator/device/device.hpp"
@@ -35,14 +37,19 @@ thread_local bool on_core = false;
 
 bool is_core_thread() noexcept { return on_core; }
 
+// Nothing runs until every core has its thread; those that could not be had are started by the next
+// submission.
 void SimulatedDevice::start_cores() {
-  if (!cores_.empty()) return;
-  for (int index = 0; index < profile_.core_count; ++index) {
-    cores_.push_back(std::make_unique<Core>());
-  }
-  for (int index = 0; index < profile_.core_count; ++index) {
-    cores_[static_cast<std::size_t>(index)]->thread =
-        std::thread([this, index] { run_core(index); });
+  while (started_cores_ < cores_.size()) {
+    const std::size_t index = started_cores_;
+    try {
+      cores_[index]->thread = std::thread([this, index] { run_core(index); });
+    } catch (const std::system_error& error) {
+      throw std::runtime_error("the thread of core " + std::to_string(index) +
+                               " cannot be started: " + error.what() +
+                               "; nothing was submitted, and the next submission tries again");
+    }
+    ++started_cores_;
   }
 }
 
@@ -58,13 +65,13 @@ void SimulatedDevice::dispatch(WakeUps& wake_ups) {
   }
 }
 
-void SimulatedDevice::run_core(int index) {
+void SimulatedDevice::run_core(std::size_t index) {
   on_core = true;
   const DefaultFloats floats;
   static_cast<void>(::prctl(PR_SET_TIMERSLACK, 1UL));  // ns, this thread only; 50 µs otherwise
   SpinBudget budget(kLongestIdleSpin);
   std::unique_lock lock(mutex_);
-  Core& core = *cores_[static_cast<std::size_t>(index)];
+  Core& core = *cores_[index];
   while (true) {
     if (core.task != nullptr) {
       TaskPtr task = core.task->shared_from_this();

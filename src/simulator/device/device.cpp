@@ -36,7 +36,11 @@ SimulatedDevice::SimulatedDevice(const Profile& profile)
       memory_(static_cast<uint64_t>(profile.memory_mib) << 20U, profile.strict),
       owner_(::getpid()),
       trace_(profile_.trace_path, profile_.chip.name, profile_.core_count),
-      scheduler_(profile.core_mask(), profile.preemption) {}
+      scheduler_(profile.core_mask(), profile.preemption) {
+  for (int index = 0; index < profile_.core_count; ++index) {
+    cores_.push_back(std::make_unique<Core>());
+  }
+}
 
 SimulatedDevice& SimulatedDevice::instance() {
   // Never destroyed: a forked child must not touch the cores, and exit has its own order
@@ -209,6 +213,7 @@ void SimulatedDevice::shut_down() noexcept {
   wake_ups.signal();
   const auto end = Clock::now() + kPatience;
   for (const auto& core : cores_) {
+    if (!core->thread.joinable()) continue;  // never started
     if (core->thread.get_id() == std::this_thread::get_id()) {
       core->thread.detach();  // exit() was called in a callback
     } else if (core->ended.sleep_until(end)) {

@@ -94,9 +94,9 @@ class SimulatedDevice final : public Device {
   void lend_thread(Task& task, std::optional<Clock::time_point> deadline);
 
   // cores.cpp: what the threads do.
-  void start_cores();
+  void start_cores();  // throws std::runtime_error
   void dispatch(WakeUps& wake_ups);
-  void run_core(int index);
+  void run_core(std::size_t index);
   void run_task(std::unique_lock<std::mutex>& lock, TaskPtr task);
   void end_late(std::unique_lock<std::mutex>& lock, Task& task);
   void call_back_from_afar(Task& task);
@@ -115,6 +115,7 @@ class SimulatedDevice final : public Device {
   std::unordered_map<hbUCPTaskHandle_t, TaskPtr> tasks_;
   Scheduler scheduler_;
   std::vector<std::unique_ptr<Core>> cores_;
+  std::size_t started_cores_ = 0;  // the first ones have threads
   uint64_t next_number_ = 1;
   bool stopping_ = false;
   std::atomic<int> lent_threads_{0};
