@@ -169,7 +169,10 @@ void ModelRun::end() noexcept {
 RunLease::RunLease(const std::shared_ptr<const Library>& library,
                    std::shared_ptr<const LoadedModel> model)
     : run_(model->take_idle_run()) {
-  if (run_ == nullptr) run_ = std::make_unique<ModelRun>(library, *model);
+  if (run_ == nullptr) {
+    Reclaimer::of_process().start_threads();  // one that could not be had may keep a run
+    run_ = std::make_unique<ModelRun>(library, *model);
+  }
   run_->keep_ = std::move(model);
 }
 

@@ -2,7 +2,7 @@
 // Releases abandoned runs, each on a thread of its own so that none waits behind another.
 #include "core/run/reclaimer.hpp"
 
-#include <system_error>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -26,19 +26,29 @@ void Reclaimer::take(std::unique_ptr<ModelRun> run) noexcept {
     return;
   }
   try {
-    std::unique_lock lock(mutex_);
-    if (idle_threads_ <= waiting_.size()) {
+    const std::lock_guard lock(mutex_);
+    waiting_.push_back(std::move(run));
+    ++unfinished_;
+  } catch (const std::bad_alloc&) {
+    // Not even a place in the queue: the caller waits for the accelerator itself.
+    RunLease::end_now(std::move(run));
+    return;
+  }
+  start_threads();
+}
+
+void Reclaimer::start_threads() noexcept {
+  if (!fork_guard_.is_own_process()) return;
+  try {
+    const std::lock_guard lock(mutex_);
+    while (idle_threads_ < waiting_.size()) {
       std::thread([this] { drain(); }).detach();
       ++idle_threads_;  // it counts before it runs
     }
-    waiting_.push_back(std::move(run));
-    ++unfinished_;
-    lock.unlock();
-    arrived_.notify_one();
   } catch (const std::exception&) {
-    // No thread to be had: the caller waits for the accelerator itself.
-    if (run != nullptr) RunLease::end_now(std::move(run));
+    // No thread to be had: the run waits for one that gets free, or for the next call.
   }
+  arrived_.notify_one();
 }
 
 std::size_t Reclaimer::count() const {
@@ -48,6 +58,7 @@ std::size_t Reclaimer::count() const {
 
 bool Reclaimer::wait_for_all(std::chrono::milliseconds patience) {
   if (!fork_guard_.is_own_process()) return true;
+  start_threads();
   std::unique_lock lock(mutex_);
   return drained_.wait_for(lock, patience, [this] { return unfinished_ == 0; });
 }

@@ -18,8 +18,10 @@ class Reclaimer {
  public:
   [[nodiscard]] static Reclaimer& of_process();
 
-  // Cancels the run and gives back what it holds, on a thread of its own if that takes long.
+  // Cancels the run and gives back what it holds, on another thread since that may take long.
   void take(std::unique_ptr<ModelRun> run) noexcept;
+  // Starts the threads that runs wait for, if any could not be started when it was their turn.
+  void start_threads() noexcept;
   // Runs that the accelerator has not let go of yet.
   [[nodiscard]] std::size_t count() const;
   // Waits until there are none; false when `patience` was not enough.
