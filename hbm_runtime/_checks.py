@@ -13,6 +13,8 @@ import numpy as np
 from hbm_runtime._texts import did_you_mean, shown
 from hbm_runtime.errors import HBMInputError
 
+NO_MODEL = "no model is loaded; load one with load(path)"
+
 
 def check_model_name(name: object, known: Sequence[str], what: str) -> str:
     """Return the name if such a model is loaded; raise HBMInputError if not."""
@@ -21,10 +23,15 @@ def check_model_name(name: object, known: Sequence[str], what: str) -> str:
     if name not in known:
         raise HBMInputError(
             f"Provided {what} {shown(name)} is not in the loaded model "
-            f"list{did_you_mean(name, known)}",
+            f"list{or_a_loaded_model(name, known)}",
             model=name,
         )
     return name
+
+
+def or_a_loaded_model(name: object, loaded: Sequence[str]) -> str:
+    """Return the end of a message about an unknown model: which one was meant, which exist."""
+    return did_you_mean(name, loaded) if loaded else f"; {NO_MODEL}"
 
 
 def check_timeout(timeout: object, what: str = "timeout", unit: str = "seconds") -> float | None:

@@ -71,6 +71,11 @@ def whole_file(path: str | os.PathLike[str], *, keep: bool = True) -> Iterator[B
         os.close(folder)
 
 
+def kind_unless_regular(mode: int) -> str | None:
+    """Return what a file with this `st_mode` is, e.g. ``"a pipe"``; None for a regular file."""
+    return next((name for is_kind, name in _KINDS if is_kind(mode)), None)
+
+
 def _mode_of(folder: int, target: Path) -> int | None:
     """Permissions of the file that is to be replaced, None where there is none.
 
@@ -81,8 +86,8 @@ def _mode_of(folder: int, target: Path) -> int | None:
         found = os.stat(target.name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return None
-    for is_kind, name in _KINDS:
-        if is_kind(found.st_mode):
-            text = f"is {name}, no regular file; give the name of a regular or a new file"
-            raise OSError(errno.EEXIST, text, str(target))
+    kind = kind_unless_regular(found.st_mode)
+    if kind is not None:
+        text = f"is {kind}, no regular file; give the name of a regular or a new file"
+        raise OSError(errno.EEXIST, text, str(target))
     return stat.S_IMODE(found.st_mode)

@@ -12,12 +12,13 @@ import numpy.typing as npt
 from hbm_runtime import _core
 from hbm_runtime._calling.future_settler import FutureSettler
 from hbm_runtime._checks import check_callback, check_timeout
+from hbm_runtime._one_of_a_kind import OneOfAKind
 from hbm_runtime.futures import RunFuture
 
 Array = npt.NDArray[Any]
 
 
-class Binding:
+class Binding(OneOfAKind):
     """Made by ``HB_HBMRuntime.bind``; a run of it copies nothing and allocates nothing.
 
     Write into ``inputs``, call ``run``, read ``outputs``: always the same arrays. One run at a
@@ -30,6 +31,8 @@ class Binding:
         >>> binding.run()["y"].tolist()
         [[2.5, 2.5, 2.5, 2.5]]
     """
+
+    _instead = "its arrays are device memory for one run at a time; make another with bind()"
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from typing import Any
 
 from hbm_runtime import _core
 from hbm_runtime._checks import check_timeout
+from hbm_runtime._one_of_a_kind import OneOfAKind
 from hbm_runtime.errors import HBMError, HBMTimeoutError
 
 Results = Any
@@ -23,7 +24,7 @@ def is_settling_here() -> bool:
     return getattr(_here, "settling", 0) > 0
 
 
-class RunFuture(concurrent.futures.Future[Results]):
+class RunFuture(OneOfAKind, concurrent.futures.Future[Results]):
     """The outputs of a run that is under way; made by ``run_async``.
 
     It is a ``concurrent.futures.Future`` (``result``, ``exception``, ``add_done_callback``,
@@ -37,6 +38,8 @@ class RunFuture(concurrent.futures.Future[Results]):
         >>> future.result(timeout=5.0)["plus"]["y"].tolist()
         [[1.0, 1.0, 1.0, 1.0]]
     """
+
+    _instead = "it stands for one run; share it between threads, or pass on its result()"
 
     def __init__(self) -> None:
         super().__init__()

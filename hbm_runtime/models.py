@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hbm_runtime import _core, quantization
+from hbm_runtime._checks import or_a_loaded_model
 from hbm_runtime._data_types import NUMPY_DTYPES, storage_shape
 from hbm_runtime._source_file import SourceFile
 from hbm_runtime._texts import did_you_mean, shown
@@ -373,7 +374,7 @@ class Models(Mapping[str, Model]):
         if name in self._models:
             return self._models[name]
         raise _NotThereError(
-            f"model {shown(name)} is not loaded{did_you_mean(name, self)}",
+            f"model {shown(name)} is not loaded{or_a_loaded_model(name, list(self))}",
             model=name if isinstance(name, str) else None,
         )
 

@@ -38,6 +38,7 @@ from hbm_runtime._loading.log import forward_log_lines
 from hbm_runtime._loading.model_paths import check_paths, path_text
 from hbm_runtime._loading.version import VersionProperty
 from hbm_runtime._metadata import Metadata
+from hbm_runtime._one_of_a_kind import OneOfAKind
 from hbm_runtime.binding import Binding
 from hbm_runtime.errors import HBMClosedError, HBMInputError
 from hbm_runtime.futures import RunFuture
@@ -50,7 +51,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 Shapes = Mapping[str, Sequence[int]]
 
 
-class HB_HBMRuntime(Metadata):
+class HB_HBMRuntime(OneOfAKind, Metadata):
     """One or more models, loaded from ``.hbm`` files and ready to run.
 
     Any number of threads may call ``run`` on one object. All properties are read-only; what they
@@ -88,6 +89,11 @@ class HB_HBMRuntime(Metadata):
     On an object it is that of its own libraries, on the class that of those found by default;
     there it raises HBMLibraryError if there are none.
     """
+
+    _instead = (
+        "it holds models on the accelerator; share it between threads, and make one from the model "
+        "files in each process"
+    )
 
     def __init__(
         self,

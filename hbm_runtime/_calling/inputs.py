@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hbm_runtime._checks import check_model_name
+from hbm_runtime._checks import NO_MODEL, check_model_name
 from hbm_runtime._texts import did_you_mean, shown
 from hbm_runtime.errors import HBMInputError
 
@@ -22,6 +22,8 @@ def only_or_named_model(model_name: str | None, loaded: Sequence[str]) -> str:
         return check_model_name(model_name, loaded, "model_name")
     if len(loaded) == 1:
         return loaded[0]
+    if not loaded:
+        raise HBMInputError(NO_MODEL)
     raise HBMInputError(
         f"model_name is needed: it is not given, but multiple models are loaded "
         f"({', '.join(map(repr, loaded))}); or pass {{model: {{input: array}}}}"

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from hbm_runtime import model_file
+from hbm_runtime._whole_file import kind_unless_regular
 from hbm_runtime.errors import HBMInputError, HBMModelError
 
 
@@ -57,16 +59,23 @@ def check_paths(files: object) -> list[str]:
 
 def _check_path(file: object) -> str:
     path = path_text(file, "a model file")
-    if not os.path.exists(path):
-        raise HBMModelError(f"The input hbm model {path} does not exist.")
-    if os.path.isdir(path):
+    try:
+        status = os.stat(path)
+    except PermissionError:
+        raise HBMModelError(f"{path} cannot be read: permission denied") from None
+    except OSError:  # a missing part of the path, a part that is no folder, a loop of links
+        raise HBMModelError(f"The input hbm model {path} does not exist.") from None
+    if stat.S_ISDIR(status.st_mode):
         raise HBMModelError(f"{path} is a folder; name the .hbm file in it")
     if not path.endswith(".hbm"):
         family = " A .bin file is for the X3/X5 family." if path.endswith(".bin") else ""
         raise HBMModelError(f"Invalid model file extension: {path}. Only .hbm supported.{family}")
+    kind = kind_unless_regular(status.st_mode)
+    if kind is not None:  # the accelerator would wait for ever at a pipe
+        raise HBMModelError(f"{path} is {kind}, no regular file; give the path of a .hbm file")
     if not os.access(path, os.R_OK):
         raise HBMModelError(f"{path} cannot be read: permission denied")
-    if os.path.getsize(path) == 0:
+    if status.st_size == 0:
         raise HBMModelError(f"{path} is empty; pack or copy the model again")
     return path
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from hbm_runtime import _core
-from hbm_runtime._checks import check_timeout
-from hbm_runtime._texts import did_you_mean, shown
+from hbm_runtime._checks import check_timeout, or_a_loaded_model
+from hbm_runtime._texts import shown
 from hbm_runtime.errors import HBMInputError
 from hbm_runtime.types import SchedParam
 
@@ -93,7 +93,7 @@ def _check_name(name: object, what: str, known: Iterable[str]) -> None:
     if name not in names:
         raise HBMInputError(
             f"Invalid model name in {what} setting: {shown(name)} is not in the loaded model "
-            f"list{did_you_mean(name, names)}",
+            f"list{or_a_loaded_model(name, names)}",
             model=name if isinstance(name, str) else None,
         )
 

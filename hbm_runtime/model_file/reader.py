@@ -8,6 +8,7 @@ import stat
 from typing import Any
 
 from hbm_runtime import _core
+from hbm_runtime._whole_file import kind_unless_regular
 from hbm_runtime.model_file.spec import MAGIC, ModelFile, ModelFileError, StrPath
 
 
@@ -62,8 +63,9 @@ def _read(path: StrPath, *, keep_graphs: bool) -> Any:
         mode = os.stat(name).st_mode
         if stat.S_ISDIR(mode):
             raise ModelFileError(f"{name} is a directory, not a model file", reason="directory")
-        if not stat.S_ISREG(mode):  # opening a pipe would wait for ever
-            raise ModelFileError(f"{name} is not a regular file", reason="unreadable")
+        kind = kind_unless_regular(mode)
+        if kind is not None:  # opening a pipe would wait for ever
+            raise ModelFileError(f"{name} is {kind}, no regular file", reason="unreadable")
         with open(name, "rb") as stream:
             return _core.read_model_file(stream.fileno(), name, keep_graphs)
     except FileNotFoundError:

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TextIO
 
 from hbm_runtime import _core
+from hbm_runtime._one_of_a_kind import OneOfAKind
 from hbm_runtime._whole_file import whole_file
 from hbm_runtime.errors import HBMError, HBMInputError
 from hbm_runtime.telemetry.chrome_trace import Recording, events
@@ -27,7 +28,7 @@ MAX_RUNS = 250_000
 """How many runs a trace keeps by default: about 24 MB, and 200 MB of text."""
 
 
-class Trace:
+class Trace(OneOfAKind):
     """Records a runtime's runs from its making until ``stop()``, or the end of a ``with`` block.
 
     The file has one track for each model, with the stages of its runs, and one for each set of
@@ -52,6 +53,8 @@ class Trace:
         >>> trace.runs, trace.path.name
         (2, 'runs.json.gz')
     """
+
+    _instead = "it is one recording; pass on the file that it writes"
 
     def __init__(
         self, recorder: _core.RunTrace, path: str | os.PathLike[str], max_runs: int = MAX_RUNS

@@ -35,6 +35,37 @@ def test_load_and_unload(save: Callable[..., str]) -> None:
     assert rt.load([b]) == ["b", "c"]
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda rt: rt.run(X),
+        lambda rt: rt.run({"x": X}),
+        lambda rt: rt.run({"a": {"x": X}}),
+        lambda rt: rt.run(X, "a"),
+        lambda rt: rt.run_async(X),
+        lambda rt: rt.run_many([X]),
+        lambda rt: rt.input_buffers(),
+        lambda rt: rt.bind(),
+        lambda rt: rt.bind("a"),
+        lambda rt: rt.warm_up("a"),
+        lambda rt: rt.unload("a"),
+        lambda rt: rt.reload("a"),
+        lambda rt: rt.set_scheduling_params(priority={"a": 1}),
+        lambda rt: rt.models["a"],
+    ],
+)
+def test_without_a_model_everything_says_so(
+    save: Callable[..., str], use: Callable[[HB_HBMRuntime], object]
+) -> None:
+    path = save(plus_one("a"))
+    rt = HB_HBMRuntime(path)
+    rt.unload("a")
+    with pytest.raises(HBMInputError, match=r"no model is loaded; load one with load\(path\)$"):
+        use(rt)
+    rt.load(path)
+    assert (rt.run(X)["a"]["y"] == 1).all()
+
+
 def test_unload_lets_runs_end_and_frees_the_models_memory(save: Callable[..., str]) -> None:
     rt = HB_HBMRuntime(save(plus_one("a"), file="a.hbm"))
     before = simulator_live.count()

@@ -45,6 +45,25 @@ def test_a_folder_is_no_model(tmp_path: Path) -> None:
     assert "is a folder" in why_refused(folder)
 
 
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [(os.mkfifo, "a pipe"), (lambda path: path.symlink_to(os.devnull), "a device")],
+)
+def test_only_a_regular_file_is_a_model(
+    good: str, tmp_path: Path, make: Callable[[Path], object], kind: str
+) -> None:
+    path = tmp_path / "odd.hbm"
+    make(path)
+    said = why_refused(path)
+    assert f"odd.hbm is {kind}, no regular file" in said and "empty" not in said
+    with pytest.raises(HBMModelError, match="no regular file"):
+        HB_HBMRuntime(good).reload("plus", path)
+
+
+def test_a_path_through_a_file_leads_nowhere(good: str) -> None:
+    assert "does not exist" in why_refused(good + "/model.hbm")
+
+
 def test_an_empty_file_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "empty.hbm").touch()
     assert "is empty" in why_refused(tmp_path / "empty.hbm")

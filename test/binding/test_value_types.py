@@ -7,6 +7,7 @@ import copy
 import json
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 
 import hbm_runtime
 from hbm_runtime import (
+    HB_HBMRuntime,
     HBMError,
     HBMInputError,
     HBMLibraryError,
@@ -57,6 +59,28 @@ def test_copies_are_equal_and_of_the_same_type(copied: Callable[[Any], Any], val
 @copies
 def test_there_is_one_object_of_each_enumerator(copied: Callable[[Any], Any], enum: Any) -> None:
     assert copied(enum) is enum
+
+
+@copies
+def test_what_stands_for_something_outside_has_no_copy(
+    copied: Callable[[Any], Any], doubling: HB_HBMRuntime, tmp_path: Path
+) -> None:
+    x = np.ones((1, 3, 4, 5), np.float32)
+    future = doubling.run_async(x)
+    with doubling.trace(tmp_path / "runs.json") as trace:
+        for only, instead in (
+            (doubling, "in each process"),
+            (doubling.bind(), r"bind\(\)"),
+            (future, r"result\(\)"),
+            (trace, "the file"),
+            (doubling.library, "in each process"),
+        ):
+            for value in (only, {"in": [only]}):
+                if value is only or copied is not copy.copy:
+                    with pytest.raises(TypeError, match=f"pickle.*{instead}"):
+                        copied(value)
+    assert (future.result()["doubling"]["y"] == 2).all()
+    assert (doubling.run(x)["doubling"]["y"] == 2).all() and not doubling.closed
 
 
 def test_deep_copies_do_not_share_arrays() -> None:

@@ -249,7 +249,7 @@ def test_each_reason_has_one_sentence(put: Callable[[bytes], Path], tmp_path: Pa
     cases = {
         "missing": (tmp_path / "none.hbm", "does not exist"),
         "directory": (tmp_path, "is a directory"),
-        "unreadable": (tmp_path / "pipe.hbm", "is not a regular file"),
+        "unreadable": (tmp_path / "pipe.hbm", "is a pipe, no regular file"),
         "empty": (b"", "is empty"),
         "foreign": (b"\x00\x01vendor", "not a simulator model file; if it was compiled by the ven"),
         "truncated": (good[:-1], "truncated"),
