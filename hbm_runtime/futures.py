@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from hbm_runtime import _core
@@ -19,9 +20,20 @@ Results = Any
 _here = threading.local()
 
 
-def is_settling_here() -> bool:
-    """Return whether this thread is in a callback of a future."""
-    return getattr(_here, "settling", 0) > 0
+def is_settling_here(owner: object = None) -> bool:
+    """Return whether this thread is in a callback of a future: of this owner's, or of any."""
+    owners: list[object] = getattr(_here, "owners", [])
+    return bool(owners) if owner is None else owner in owners
+
+
+@contextlib.contextmanager
+def _settling_here(owner: object) -> Iterator[None]:
+    owners: list[object] = _here.__dict__.setdefault("owners", [])
+    owners.append(owner)
+    try:
+        yield
+    finally:
+        owners.pop()
 
 
 class RunFuture(OneOfAKind, concurrent.futures.Future[Results]):
@@ -48,7 +60,10 @@ class RunFuture(OneOfAKind, concurrent.futures.Future[Results]):
         self._callback: Callable[[Results], object] | None = None
         self._settling = threading.Lock()  # taken once, by who settles the future
         self._settler: int | None = None  # thread that does so at the moment
-        self._forget: Callable[[], None] | None = None  # by those who keep it until it is settled
+        self._owner: object = None  # who keeps it until it is settled
+        self._forget: Callable[[], None] | None = None  # by the owner
+        self._hand_over: Callable[[], bool] | None = None  # to the owner's thread, if on another
+        self._calls_back = False
 
     def result(self, timeout: float | None = None) -> Results:
         """Return what ``run`` would have returned, waiting for it.
@@ -85,6 +100,11 @@ class RunFuture(OneOfAKind, concurrent.futures.Future[Results]):
         except concurrent.futures.TimeoutError:
             raise _not_done() from None
 
+    def add_done_callback(self, fn: Callable[[RunFuture], object]) -> None:
+        """Call a function with the future when it is done, at once if it is."""
+        self._calls_back = True
+        super().add_done_callback(fn)  # type: ignore[arg-type]
+
     def cancel(self) -> bool:
         """End the run without a result.
 
@@ -118,10 +138,17 @@ class RunFuture(OneOfAKind, concurrent.futures.Future[Results]):
             self._job.wait(timeout)
         except BaseException:
             if self._job.end:  # Ctrl-C came when this thread had just ended the job
-                self._settle()
+                self._settle_here_or_there(False)
             raise
-        self._settle()
+        self._settle_here_or_there(timeout is None)
         return None if timeout is None else max(timeout - (time.monotonic() - start), 1e-3)
+
+    def _settle_here_or_there(self, has_time: bool) -> None:
+        """Settle the future; not on this thread if callbacks may take longer than it has."""
+        hand_over = self._hand_over
+        calls_back = self._calls_back or self._callback is not None
+        if has_time or not calls_back or hand_over is None or not hand_over():
+            self._settle()
 
     def _settle(self) -> None:
         """Take over how the job ended; does nothing the second time."""
@@ -136,28 +163,29 @@ class RunFuture(OneOfAKind, concurrent.futures.Future[Results]):
         assert take is not None
         self._take = self._callback = None  # and what they hold
         self._settler = threading.get_ident()
-        _here.settling = getattr(_here, "settling", 0) + 1
         try:
-            if job.end == "error":
-                job.raise_error()
-            result = take(job)
-            if callback is not None:
-                callback(result)
-        except BaseException as error:
-            self.set_exception(error)
-            if not isinstance(error, Exception):
-                raise  # Ctrl-C on this thread
-        else:
-            self.set_result(result)
+            with _settling_here(self._owner):
+                try:
+                    if job.end == "error":
+                        job.raise_error()
+                    result = take(job)
+                    if callback is not None:
+                        callback(result)
+                except BaseException as error:
+                    self.set_exception(error)
+                    if not isinstance(error, Exception):
+                        raise  # Ctrl-C on this thread
+                else:
+                    self.set_result(result)
         finally:
-            _here.settling -= 1
             self._settled()
 
     def _settle_as_cancelled(self) -> None:
         if self._settling.acquire(blocking=False):
             self._take = self._callback = None
-            super().cancel()
-            self.set_running_or_notify_cancel()
+            with _settling_here(self._owner):
+                super().cancel()
+                self.set_running_or_notify_cancel()
             self._settled()
 
     def _refuse(self, error: HBMError) -> None:
@@ -168,7 +196,7 @@ class RunFuture(OneOfAKind, concurrent.futures.Future[Results]):
             self._settled()
 
     def _settled(self) -> None:
-        self._settler = None
+        self._settler = self._owner = self._hand_over = None
         forget, self._forget = self._forget, None
         if forget is not None:
             forget()

@@ -111,6 +111,7 @@ class HB_HBMRuntime(OneOfAKind, Metadata):
         self._runtime = _core.Runtime(self._library)
         self._settler = FutureSettler(self._in_flight)
         self._closed = False
+        self._is_closing = False
         self._closing = threading.Lock()
         self._loader = ModelLoader(self._library, self._runtime)
         self._loader.load(paths, first_wins=True)
@@ -266,7 +267,8 @@ class HB_HBMRuntime(OneOfAKind, Metadata):
             dense: Return C-contiguous arrays: outputs with padded rows are copied together.
             timing: Return a ``RunResult``, a dict with the attribute ``timing``.
             callback: Called with the results before the future ends, on the completion thread or
-                on the one that waits for the future. What it raises becomes the future's error.
+                on one that waits for the future without a time-out. What it raises becomes the
+                future's error.
                 It should not take long: other futures of this runtime wait for it.
             when_full: What to do when ``max_in_flight`` runs are unfinished: ``"wait"`` until one
                 is done, within the time-out, or ``"raise"`` HBMBusyError. On the thread of an
@@ -540,28 +542,45 @@ class HB_HBMRuntime(OneOfAKind, Metadata):
     def close(self, timeout: float | None = None) -> None:
         """Refuse new runs, wait for those under way and unload all models; may be called again.
 
-        Arrays that were returned stay valid.
+        Arrays that were returned stay valid. Ctrl-C ends the wait: the runs under way go on, give
+        their memory back at their end, and may be waited for or cancelled by another ``close``.
 
         Args:
             timeout: Seconds to wait for asynchronous runs, which are then cancelled; None waits
                 as long as they take.
         """
         time_out = check_timeout(timeout)
-        with self._closing:
-            if self._closed:
-                return
-            self._closed = True
+        self._close(time_out, None if time_out is None else PATIENCE)
+
+    def _close(self, time_out: float | None, patience: float | None) -> None:
+        try:
+            with self._closing:
+                if self._is_closing:
+                    return
+                self._closed = self._is_closing = True
+            self._refuse_new()
+            is_own_process = self._settler.is_own_process()
+            if is_own_process and not self._in_flight.wait_until_empty(time_out):
+                self._settler.cancel_all()
+            self._settler.retire()
+            self._settler.join(patience)
+        except BaseException:  # Ctrl-C; the next close waits again
+            self._is_closing = False
+            self._let_go()
+            raise
+        self._let_go()
+
+    def _refuse_new(self) -> None:
         if self._settler.is_own_process():
             self._in_flight.close()
         self._loader.close()
-        try:
-            if self._settler.is_own_process() and not self._in_flight.wait_until_empty(time_out):
-                self._settler.cancel_all()
-        finally:
-            self._settler.retire()
-            self._settler.join(None if time_out is None else PATIENCE)
-            self._runtime.close()
-            forward_log_lines()
+
+    def _let_go(self) -> None:
+        """Give everything back as soon as the runs under way have ended, without a wait."""
+        self._refuse_new()
+        self._settler.retire()
+        self._runtime.close()
+        forward_log_lines()
 
     def __enter__(self) -> HB_HBMRuntime:
         """Return the runtime, to be closed at the end of the block."""
@@ -574,7 +593,10 @@ class HB_HBMRuntime(OneOfAKind, Metadata):
         trace: TracebackType | None,
     ) -> None:
         """Close the runtime; after an error without waiting for runs under way."""
-        self.close(timeout=None if kind is None else 0)
+        if kind is None:
+            self._close(None, None)
+        else:  # Ctrl-C waits for no callback, either
+            self._close(0, PATIENCE if issubclass(kind, Exception) else 0)
 
     def _check_open(self) -> None:
         if self._closed:

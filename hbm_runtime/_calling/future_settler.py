@@ -32,6 +32,18 @@ class _Unsettled:
         self.pending: dict[int, RunFuture] = {}
         self._lock = threading.RLock()  # a garbage collection in it may call retire()
         self._retired = False
+        self._thread: int | None = None  # that settles them
+
+    def is_delivering(self) -> bool:
+        """Whether futures of this runtime wait for this thread: no room comes while it waits."""
+        return threading.get_ident() == self._thread or is_settling_here(self)
+
+    def hand_over(self, number: int) -> bool:
+        """Let the thread settle a future whose job ended; False on that thread itself."""
+        if threading.get_ident() == self._thread:
+            return False
+        self.ended.put(number)
+        return True
 
     def retire(self) -> None:
         """Let the thread end once every future is settled."""
@@ -57,6 +69,7 @@ class _Unsettled:
 
     def settle_ended(self) -> None:
         """Run the thread."""
+        self._thread = threading.get_ident()
         while (number := self.ended.take()) is not None:
             future = self.pending.get(number)
             if future is not None and future._job is not None:
@@ -93,15 +106,17 @@ class FutureSettler:
 
         Args:
             future: Complete but for its job.
-            begin: Starts the job of this number; gets whether this is the completion thread.
+            begin: Starts the job of this number; gets whether futures wait for this thread.
         """
         if self._thread is None:
             self._start_thread()
         number = next(_numbers)
         self._unsettled.pending[number] = future
+        future._owner = self._unsettled
         future._forget = functools.partial(self._unsettled.settled, number)
+        future._hand_over = functools.partial(self._unsettled.hand_over, number)
         try:
-            future._job = begin(number, threading.current_thread() is self._thread)
+            future._job = begin(number, self._unsettled.is_delivering())
         except BaseException:
             self._unsettled.forget(number)
             raise

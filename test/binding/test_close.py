@@ -93,6 +93,55 @@ def test_an_error_in_the_block_does_not_wait(slow: HB_HBMRuntime) -> None:
     assert future.cancelled()
 
 
+INTERRUPTED = {
+    "close": "interrupt_when(lambda: rt.closed); rt.close()",
+    "close with a time-out": "interrupt_when(lambda: rt.closed); rt.close(timeout=100)",
+    "close behind a callback": "future.cancel(); interrupt_when(lambda: rt.closed); rt.close()",
+    "the end of a block": "interrupt_when(lambda: rt.closed)\n    with rt: pass",
+    "a block": "interrupt_when(called.is_set)\n    with rt: future.result()",
+}
+
+
+@pytest.mark.parametrize("what", INTERRUPTED)
+def test_ctrl_c_ends_the_wait_of(
+    save: Callable[..., str], run_python: Callable[..., str], what: str
+) -> None:
+    """One run takes 50 s and the callback of another waits: neither is waited for."""
+    head = """
+        import os, signal, sys, threading, time, numpy as np
+        from hbm_runtime import HB_HBMRuntime, HBMClosedError
+        x = np.zeros((1, 4), np.float32)
+        rt = HB_HBMRuntime(sys.argv[1])
+        called, go_on = threading.Event(), threading.Event()
+        future = rt.run_async(x, "long")
+        other = rt.run_async(x, "short", callback=lambda results: (called.set(), go_on.wait()))
+        called.wait()
+        def interrupt_when(is_time):
+            def work():
+                while not is_time():
+                    time.sleep(0.01)
+                time.sleep(0.2)  # by then it waits, most likely; earlier must do as well
+                os.kill(os.getpid(), signal.SIGINT)
+            threading.Thread(target=work, daemon=True).start()
+    """
+    tail = """
+        try:
+            interrupted()
+        except KeyboardInterrupt:
+            print("interrupted", rt.closed, other.done())
+        try:
+            rt.run(x, "short")
+        except HBMClosedError:
+            go_on.set()
+        rt.close(timeout=0)
+        print(future.cancelled(), other.exception(), rt.stats().device_memory.idle)
+    """
+    body = f"def interrupted():\n    {INTERRUPTED[what]}\n"
+    script = textwrap.dedent(head) + body + textwrap.dedent(tail)
+    printed = run_python(script, save(plus_one("long", 50_000), plus_one("short")))
+    assert printed == "interrupted True False\nTrue None 0\n"
+
+
 def test_close_from_a_callback(save: Callable[..., str]) -> None:
     rt = HB_HBMRuntime(save(plus_one("m", 2)))
     both_asked = threading.Event()

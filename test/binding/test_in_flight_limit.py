@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -10,9 +11,16 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import simulator_live
-from async_models import X, plus_one, wait_until_memory_is_used, wait_until_nothing_is_held
+from async_models import (
+    X,
+    plus_one,
+    wait_until,
+    wait_until_memory_is_used,
+    wait_until_nothing_is_held,
+)
 
-from hbm_runtime import HB_HBMRuntime, HBMBusyError, HBMError, HBMInputError
+from hbm_runtime import HB_HBMRuntime, HBMBusyError, HBMError, HBMInputError, HBMTimeoutError
+from hbm_runtime.futures import RunFuture
 
 BUFFER = 128  # bytes that a tensor of four numbers takes
 
@@ -107,3 +115,69 @@ def test_results_that_slow_callbacks_keep_waiting_are_bounded_too(
     assert most_memory - before["memory"] < 30 * BUFFER, (
         "4 runs, 4 results that wait, and idle buffers"
     )
+
+
+STARTS = {
+    "a waiting thread": lambda rt, work: rt.run_async(X, callback=work).result(),
+    "a thread that waits for a time": lambda rt, work: rt.run_async(X, callback=work).result(60),
+    "the completion thread": lambda rt, work: wait_until(
+        rt.run_async(X, callback=work).done, "the callback returns"
+    ),
+    "a done callback": lambda rt, work: add_and_wait(rt.run_async(X), work),
+    "a cancelled run's done callback": lambda rt, work: add_and_cancel(rt.run_async(X), work),
+    "a binding's callback": lambda rt, work: rt.bind().run_async(callback=work).result(),
+}
+
+
+def add_and_wait(future: RunFuture, work: Callable[[object], object]) -> None:
+    future.add_done_callback(work)
+    future.result()
+
+
+def add_and_cancel(future: RunFuture, work: Callable[[object], object]) -> None:
+    future.add_done_callback(work)
+    future.cancel()
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("most", [1, 3])
+def test_a_callback_may_start_runs_on_any_thread(
+    save: Callable[..., str], start: str, most: int
+) -> None:
+    """As many threads as runs may be in flight, all in callbacks: none waits for the others."""
+    rt = HB_HBMRuntime(save(plus_one("m", 100)), max_in_flight=most)
+    together = threading.Barrier(most)
+    started: list[RunFuture] = []
+
+    def work(results: object) -> None:
+        with contextlib.suppress(threading.BrokenBarrierError):  # where one thread calls them all
+            together.wait(1)  # all runs have ended, and no future is settled
+        started.append(rt.run_async(X, timeout=20))
+
+    threads = [
+        threading.Thread(target=STARTS[start], args=(rt, work), daemon=True) for _ in range(most)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(90)
+        assert not thread.is_alive()
+    wait_until(lambda: len(started) == most, "all callbacks were called")
+    assert all((future.result(timeout=60)["m"]["y"] == 1).all() for future in started)
+
+
+def test_a_time_to_wait_covers_the_callback(save: Callable[..., str]) -> None:
+    rt = HB_HBMRuntime(save(plus_one("m", 1)))
+    go_on = threading.Event()
+    for wait in (
+        rt.run_async(X, callback=lambda results: go_on.wait(20)).result,
+        rt.run_async(X, callback=lambda results: go_on.wait(20)).exception,
+    ):
+        with pytest.raises(HBMTimeoutError, match="time given to wait"):
+            wait(timeout=0.1)
+    future = rt.run_async(X)
+    future.add_done_callback(lambda future: go_on.wait(20))
+    with pytest.raises(HBMTimeoutError, match="time given to wait"):
+        future.result(timeout=0.1)
+    go_on.set()
+    assert (future.result(timeout=60)["m"]["y"] == 1).all()

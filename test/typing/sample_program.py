@@ -177,6 +177,7 @@ async def run_in_the_background(
     future.result(timeout=1)["first"]["y"] += 1
     assert_type(future.exception(), BaseException | None)
     assert_type(future.cancel() or future.running(), bool)
+    future.add_done_callback(lambda done: assert_type(done, RunFuture))
     await future
     assert_type(runtime.run_many([one, one]), list[dict[str, dict[str, npt.NDArray[Any]]]])
     try:
