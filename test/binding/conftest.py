@@ -35,6 +35,11 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(library.PATH_VARIABLE, str(library.SIMULATOR_FOLDER))
 
 
+# Read once, at the first call into the simulator: a runtime that forgot to clean an input or to
+# invalidate an output computes something wrong there.
+os.environ.setdefault("HBM_SIM_STRICT", "1")
+
+
 @pytest.fixture
 def save(tmp_path: Path) -> Callable[..., str]:
     """Write packed models into one file: `save(spec, …, file="name.hbm")` returns its path."""
