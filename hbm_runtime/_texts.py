@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parts of error messages: values of bounded length, and the name that was probably meant."""
+"""Texts of messages: on one line, of bounded length, and the name that was probably meant."""
 
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable
 
 MOST_SHOWN = 200  # characters of a value in a message
+MOST_IN_MESSAGE = 4000  # characters of a whole message
+_MOST_LINES = 60  # of a traceback
 
 
 def shown(value: object, most: int = MOST_SHOWN) -> str:
@@ -24,8 +27,56 @@ def shown(value: object, most: int = MOST_SHOWN) -> str:
 
 
 def shortened(text: str, most: int = MOST_SHOWN) -> str:
-    """Return a text of at most so many characters, and "…" where some were left out."""
-    return text if len(text) <= most else f"{text[:most]}…"
+    r"""Return a text from outside as a part of a message, on one line and bounded.
+
+    Args:
+        text: Of a message, a file or a caller.
+        most: Characters to keep; "…" follows where some were left out.
+
+    Returns:
+        The text with an escape, such as ``\n`` or ``\x1b``, for all that cannot be printed.
+    """
+    escaped = _printable(text[: most + 1])
+    return escaped if len(escaped) <= most else f"{escaped[:most]}…"
+
+
+def one_line(text: str, most: int = MOST_IN_MESSAGE) -> str:
+    """Return a whole message as exceptions, log lines and diagnostics hold it.
+
+    Args:
+        text: With parts from outside.
+        most: Characters to keep; of a longer text the middle is left out, as its end says what to
+            do.
+
+    Returns:
+        The text, escaped as by `shortened`; what was returned before comes back unchanged.
+    """
+    if len(text) <= most:
+        escaped = _printable(text)
+        if len(escaped) <= most:
+            return escaped
+    half = (most - 1) // 2
+    return f"{_printable(text[:half])[:half]}…{_printable(text[-half:])[-half:]}"
+
+
+def said(error: BaseException) -> str:
+    """Return what an exception says, with spaces for line breaks; its type if it says nothing."""
+    return one_line(" ".join(str(error).split())) or type(error).__name__
+
+
+def handled_traceback() -> str:
+    """Return the traceback of the exception being handled: its last lines, indented.
+
+    No line of the exception's own text can pass for another line of the log.
+    """
+    lines = traceback.format_exc().splitlines()
+    return "\n".join(f"  {shortened(line, 2 * MOST_SHOWN)}" for line in lines[-_MOST_LINES:])
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def nearest(

@@ -7,6 +7,8 @@ import concurrent.futures
 import sys
 from typing import Any
 
+from hbm_runtime._texts import one_line
+
 
 class HBMError(RuntimeError):
     """Base of all errors of this package.
@@ -38,7 +40,7 @@ class HBMError(RuntimeError):
         model: str | None = None,
         tensor: str | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(one_line(message))
         self.call = call
         self.status = status
         self.status_name = status_name
@@ -69,7 +71,7 @@ class HBMLibraryError(HBMError, ImportError):
 
     def __init__(self, message: str, **where: Any) -> None:
         super().__init__(message, **where)
-        self.msg = message  # what handlers of ImportError read
+        self.msg: str = str(self.args[0])  # what handlers of ImportError read
 
 
 class HBMModelError(HBMError):

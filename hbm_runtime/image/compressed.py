@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hbm_runtime._texts import said, shortened
 from hbm_runtime.image._opencv import opencv
 from hbm_runtime.image.encodings import COMPRESSED
 from hbm_runtime.image.faults import ImageError, ImageFault
@@ -69,12 +70,12 @@ def codec(data: Any, format_: str) -> str:
     if words & {"jpeg", "jpg", "png"} and "compresseddepth" not in words:
         raise ImageError(
             ImageFault.UNDECODABLE,
-            f"{len(data)} bytes of format '{format_}' begin with neither JPEG's nor PNG's mark: "
-            f"{start.hex(' ')}",
+            f"{len(data)} bytes of format '{shortened(format_)}' begin with neither JPEG's nor "
+            f"PNG's mark: {start.hex(' ')}",
         )
     raise ImageError(
         ImageFault.ENCODING,
-        f"format '{format_}' cannot be used; accepted are {', '.join(COMPRESSED)}",
+        f"format '{shortened(format_)}' cannot be used; accepted are {', '.join(COMPRESSED)}",
     )
 
 
@@ -131,7 +132,7 @@ def decode(data: Any, format_: str, max_bytes: int) -> Frame:
     try:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), kind | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
-        raise _undecodable(format_, data, str(error)) from error
+        raise _undecodable(format_, data, said(error)) from error
     if decoded is None:
         raise _undecodable(format_, data, "OpenCV cannot decode it")
     if decoded.shape[:2] != (picture.height, picture.width):
@@ -148,7 +149,7 @@ class _DamagedError(Exception):
 def _undecodable(format_: str, data: Any, why: str) -> ImageError:
     return ImageError(
         ImageFault.UNDECODABLE,
-        f"{len(data)} bytes of format '{format_}' are not a picture: {why}",
+        f"{len(data)} bytes of format '{shortened(format_)}' are not a picture: {why}",
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hbm_runtime._texts import shortened
 from hbm_runtime.image._opencv import opencv
 from hbm_runtime.image.faults import ImageError, ImageFault
 from hbm_runtime.image.frames import (
@@ -48,8 +49,8 @@ def check_accepted(encoding: str, accepted: Collection[str]) -> None:
     if accepted and canonical(encoding) not in {canonical(name) for name in accepted}:
         raise ImageError(
             ImageFault.ENCODING,
-            f"encoding '{encoding}' is not one of the accepted ones: {', '.join(accepted)} "
-            "(parameter 'encodings')",
+            f"encoding '{shortened(encoding)}' is not one of the accepted ones: "
+            f"{', '.join(accepted)} (parameter 'encodings')",
         )
 
 

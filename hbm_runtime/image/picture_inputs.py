@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from hbm_runtime._texts import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -123,6 +125,9 @@ class UnsupportedInputsError(ValueError):
         Traceback (most recent call last):
         hbm_runtime.image.picture_inputs.UnsupportedInputsError: its inputs x: F32 [1, 1000] ...
     """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(one_line(text))  # names come from files
 
 
 def assign(inputs: Sequence[InputSpec], images: Sequence[PictureSettings]) -> list[PictureInput]:

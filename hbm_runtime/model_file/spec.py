@@ -12,6 +12,7 @@ from typing import Union
 
 from hbm_runtime import _core, _data_types
 from hbm_runtime._data_types import FOUR_BIT, NUMPY_DTYPES
+from hbm_runtime._texts import one_line
 from hbm_runtime.types import hbDNNQuantiType
 
 StrPath = Union[str, "os.PathLike[str]"]
@@ -47,7 +48,7 @@ class ModelFileError(ValueError):
     def __init__(
         self, message: str, *, reason: str, field: str = "", offset: int | None = None
     ) -> None:
-        super().__init__(message)
+        super().__init__(one_line(message))
         self.reason = reason
         self.field = field
         self.offset = offset

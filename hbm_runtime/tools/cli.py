@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import Any, NoReturn
 
+from hbm_runtime._texts import one_line
 from hbm_runtime.model_file import ModelFileError
 from hbm_runtime.tools import inspect, pack, sim
 from hbm_runtime.tools.errors import ToolError
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as leave:  # argparse leaves this way after --help and --version
         return int(leave.code or 0)
     except (ToolError, ModelFileError) as error:
-        print(f"hbm: error: {error}", file=sys.stderr)
+        print(f"hbm: error: {one_line(str(error))}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hbm_runtime import model_file
+from hbm_runtime._texts import shortened
 from hbm_runtime.model_file import ModelFile, ModelSpec, TensorSpec
 from hbm_runtime.tools.optional_packages import require
 
@@ -68,7 +69,7 @@ def print_tables(content: ModelFile, console: Any) -> None:
     """Print one table for each model."""
     for label, text in (("description", content.description), ("march", content.march)):
         if text:
-            console.print(f"{label}: {text}", markup=False, highlight=False)
+            console.print(f"{label}: {_lines(text)}", markup=False, highlight=False)
     for model in content.models:
         print_model(model, console)
 
@@ -76,14 +77,23 @@ def print_tables(content: ModelFile, console: Any) -> None:
 def print_model(model: ModelSpec, console: Any) -> None:
     """Print a line about one model, the table of its tensors, then the descriptions."""
     cores = f"{model.core_count} core{'s' if model.core_count > 1 else ''}"
-    title = f"{model.name}: {_graph_size(model):,} bytes of graph, {cores}{_timing(model)}"
+    title = (
+        f"{shortened(model.name)}: {_graph_size(model):,} bytes of graph, {cores}{_timing(model)}"
+    )
     console.print(title, markup=False, highlight=False)
     console.print(_model_table(model))
     described = [("", model.description)]
-    described += [(f"{t.name}: ", t.description) for t in (*model.inputs, *model.outputs)]
+    described += [
+        (f"{shortened(t.name)}: ", t.description) for t in (*model.inputs, *model.outputs)
+    ]
     for label, text in described:
         if text:
-            console.print(f"{label}{text}", markup=False, highlight=False)
+            console.print(f"{label}{_lines(text)}", markup=False, highlight=False)
+
+
+def _lines(description: str) -> str:
+    """A description as a terminal may see it: its lines, the rest escaped."""
+    return "\n".join(shortened(line, 10 * len(line)) for line in description.splitlines())
 
 
 def _model_table(model: ModelSpec) -> Any:
@@ -98,7 +108,7 @@ def _model_table(model: ModelSpec) -> Any:
     for index, tensor in enumerate(tensors):
         row = [
             "in" if index < len(model.inputs) else "out",
-            escape(tensor.name),
+            escape(shortened(tensor.name)),
             model_file.DATA_TYPE_NAMES[tensor.data_type],
             _numbers(tensor.shape),
             _numbers(tensor.strides),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hbm_runtime._texts import shortened
 from hbm_runtime.model_file import ModelFile, ModelSpec
 from hbm_runtime.tools import inspect
 from hbm_runtime.tools.optional_packages import require
@@ -82,7 +83,7 @@ def _agreement_table(comparison: Comparison) -> Any:
         table.add_column(heading, overflow="fold")
     for output in comparison.outputs:
         table.add_row(
-            escape(output.name),
+            escape(shortened(output.name)),
             f"{output.largest:.4g}",
             _difference(output),
             f"{output.cosine:.6f}",

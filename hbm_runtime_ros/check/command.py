@@ -7,6 +7,7 @@ import argparse
 import sys
 from typing import Any
 
+from hbm_runtime._texts import one_line
 from hbm_runtime.chips import CHIPS
 from hbm_runtime.tools.errors import ToolError
 
@@ -83,11 +84,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise ToolError(f"{name}: {error}") from None
     for line, key, text in report.findings:
         where = f"{name}:{line}" if line else name
-        print(f"{where}: {key}: {text}" if key else f"{where}: {text}")
+        print(one_line(f"{where}: {key}: {text}" if key else f"{where}: {text}"))
     for text in report.models:
-        print(text)
+        print(one_line(text))
     for text in report.notes:
-        print(f"note: {text}")
+        print(one_line(f"note: {text}"))
     count = len(report.findings)
     if count:
         sys.stdout.flush()

@@ -14,6 +14,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from hbm_runtime import QuantParams, dequantize, hbDNNDataType, hbDNNQuantiType
 from hbm_runtime._data_types import FOUR_BIT, NUMPY_DTYPES, data_type_of
+from hbm_runtime._texts import one_line, said, shortened, shown
 from hbm_runtime.image import Frame, ImageError, ImageFault, ImageTransform, compressed
 from hbm_runtime.image.encodings import KNOWN, check_accepted, read
 from hbm_runtime.image.faults import check_size
@@ -170,16 +171,17 @@ def tensor_to_numpy(msg: Tensor) -> NDArray[np.generic]:
     """
     dtype = NUMPY_DTYPES.get(msg.data_type)
     if dtype is None:
-        raise ValueError(f"tensor '{msg.name}': data_type {msg.data_type} is unknown")
+        raise ValueError(f"tensor '{shortened(msg.name)}': data_type {msg.data_type} is unknown")
     shape, strides = tuple(msg.shape), tuple(msg.strides)
     try:
         # numpy looks for negative numbers, different lengths and the buffer's end
         view: NDArray[np.generic] = np.ndarray(shape, dtype, msg.data, 0, strides)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"tensor '{msg.name}': {len(msg.data)} bytes of data do not hold shape {list(shape)} "
-            f"with strides {list(strides)} of {dtype.name}; shape and strides must have equal "
-            f"lengths and no negative elements, and end within the data: {error}"
+            f"tensor '{shortened(msg.name)}': {len(msg.data)} bytes of data do not hold "
+            f"shape {shown(list(shape))} with strides {shown(list(strides))} of {dtype.name}; "
+            "shape and strides must have equal lengths and no negative elements, and end within "
+            f"the data: {said(error)}"
         ) from error
     return view
 
@@ -262,16 +264,18 @@ def dequantized(msg: TensorList, info: ModelInfo) -> dict[str, NDArray[np.float3
     """
     if msg.model_hash != info.hash:
         raise ValueError(
-            f"result of model '{msg.model}' was computed by the model with hash "
-            f"'{msg.model_hash}', but the information is of '{info.name}' with hash "
-            f"'{info.hash}': take the one from ~/model_info with the result's hash"
+            f"result of model '{shortened(msg.model)}' was computed by the model with hash "
+            f"'{shortened(msg.model_hash)}', but the information is of "
+            f"'{shortened(info.name)}' with hash '{shortened(info.hash)}': take the one from "
+            "~/model_info with the result's hash"
         )
     outputs = {output.name: output for output in info.outputs}
     real = {}
     for tensor in msg.tensors:
         if tensor.name not in outputs:
             raise ValueError(
-                f"tensor '{tensor.name}' is none of the model's outputs {', '.join(outputs)}"
+                f"tensor '{shortened(tensor.name)}' is none of the model's outputs "
+                f"{one_line(', '.join(outputs))}"
             )
         real[tensor.name] = _dequantized(tensor, outputs[tensor.name])
     return real
@@ -337,7 +341,8 @@ def _data_type(name: str, tensor: NDArray[np.generic]) -> int:
     data_type = data_type_of(tensor.dtype) if tensor.dtype.isnative else None
     if data_type is None:
         raise ValueError(
-            f"tensor '{name}': no data type of a Tensor message holds elements of {tensor.dtype}"
+            f"tensor '{shortened(name)}': no data type of a Tensor message holds "
+            f"elements of {tensor.dtype}"
         )
     return data_type
 
@@ -371,7 +376,7 @@ def _bgr_through_cv_bridge(msg: Image) -> NDArray[np.uint8]:
     # its versions raise different things for what they do not know
     except Exception as error:
         raise _unknown_encoding(msg.encoding) from error
-    check_rows(len(msg.data), row, msg.width, msg.height, msg.step, msg.encoding)
+    check_rows(len(msg.data), row, msg.width, msg.height, msg.step, shortened(msg.encoding))
     if msg.step != row or len(msg.data) != row * msg.height:
         msg = _without_padding(msg, row)
     try:
@@ -397,7 +402,7 @@ def _without_padding(msg: Image, row: int) -> Image:
 def _unknown_encoding(encoding: str) -> ImageError:
     return ImageError(
         ImageFault.ENCODING,
-        f"encoding '{encoding}' cannot be used; accepted are {', '.join(KNOWN)} "
+        f"encoding '{shortened(encoding)}' cannot be used; accepted are {', '.join(KNOWN)} "
         "and whatever else the installed cv_bridge converts to bgr8",
     )
 
@@ -416,7 +421,7 @@ def _cv_bridge(encoding: str) -> Any:
     except ImportError as error:
         raise ImageError(
             ImageFault.ENCODING,
-            f"encoding '{encoding}' cannot be used without cv_bridge "
-            f"(apt install ros-$ROS_DISTRO-cv-bridge: {error}); accepted are "
+            f"encoding '{shortened(encoding)}' cannot be used without cv_bridge "
+            f"(apt install ros-$ROS_DISTRO-cv-bridge: {said(error)}); accepted are "
             f"{', '.join(KNOWN)}",
         ) from error

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from hbm_runtime._texts import shortened
 from hbm_runtime_ros.models.model_version import ModelVersion
 from hbm_runtime_ros.models.served_model import ServedModel
 from hbm_runtime_ros.parameters.reading import ConfigurationError
@@ -80,7 +81,7 @@ class ModelChanges:
         """
         named = self._named(name)
         if name and named[0].loaded is None:
-            raise Refused(f"model '{name}' is not loaded; call ~/load")
+            raise Refused(f"model '{shortened(name)}' is not loaded; call ~/load")
         files = {model.settings.file for model in named}
         models = [m for m in self._served.models if m.loaded and m.settings.file in files]
         return self._replace(models, fresh=True)
@@ -149,7 +150,9 @@ class ModelChanges:
         found = tuple(model for model in models if model.name == name)
         if not found:
             names = ", ".join(model.name for model in models)
-            raise Refused(f"there is no model '{name}'; the parameter 'models' has {names}")
+            raise Refused(
+                f"there is no model '{shortened(name)}'; the parameter 'models' has {names}"
+            )
         return found
 
     def _replace(self, models: Sequence[ServedModel], fresh: bool = False) -> Completion:

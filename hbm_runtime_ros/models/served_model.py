@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rclpy.qos import DurabilityPolicy
 
+from hbm_runtime._texts import one_line
 from hbm_runtime_ros.messages.conversions import array_to_tensor, time_msg, transform_to_msg
 from hbm_runtime_ros.messages.received_image import ReceivedImage
 from hbm_runtime_ros.models.model_info import TopicNames, with_live
@@ -268,7 +269,7 @@ class ServedModel:
         if held_back is None:
             return
         more = f" ({held_back} more since the last such line)" if held_back else ""
-        line = f"{self.name}: {reason}: {text}{more}"
+        line = one_line(f"{self.name}: {reason}: {text}{more}")
         if reason == RECOVERED:
             self._node.get_logger().warning(line)
         else:

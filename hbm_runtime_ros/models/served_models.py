@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from hbm_runtime import HBMError
+from hbm_runtime._texts import shortened
 from hbm_runtime_ros.models.model_file_runtime import (
     CLOSE_TIMEOUT,
     ModelFileRuntime,
@@ -226,7 +227,7 @@ class ServedModels:
         )
         sizes = ", ".join(f"{image.width}x{image.height}" for image in loaded.preprocessor.images)
         self._node.get_logger().info(
-            f"{settings.name}: model '{loaded.model}' of {settings.file}, {sizes}, "
+            f"{settings.name}: model '{shortened(loaded.model)}' of {settings.file}, {sizes}, "
             f"priority {settings.live.priority}, cores {list(settings.live.bpu_cores)}, "
             f"{', '.join(topics.images)} -> {topics.tensors}"
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,6 +20,7 @@ from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 
 from hbm_runtime import HB_HBMRuntime
+from hbm_runtime._texts import handled_traceback, one_line, said, shortened
 from hbm_runtime_ros.models.changes import ModelChanges
 from hbm_runtime_ros.models.model_file_runtime import RuntimeFactory
 from hbm_runtime_ros.models.model_info import model_info_list
@@ -209,7 +209,9 @@ class InferenceNode(LifecycleNode):
         """
         names = [each.name for each in self._served.models]
         if names and model not in names:
-            raise ValueError(f"there is no model '{model}'; the node has {', '.join(names)}")
+            raise ValueError(
+                f"there is no model '{shortened(model)}'; the node has {', '.join(names)}"
+            )
         # an object of its own: the same callback may be added twice
         entry: Listener = partial(callback)
         with self._listeners_lock:
@@ -263,7 +265,7 @@ class InferenceNode(LifecycleNode):
             self._not_configured(error.problems)
         except Exception as error:
             if self.context.ok():  # else a signal has ended ROS under it
-                self.get_logger().error(traceback.format_exc())
+                self.get_logger().error(handled_traceback())
                 text = f"{type(error).__name__}: {error}"
                 self._not_configured((Problem("configure", f"failed: {text}"),))
         else:
@@ -318,7 +320,7 @@ class InferenceNode(LifecycleNode):
         try:
             self._free(STOP_TIMEOUT)
         except Exception:
-            self.get_logger().error(f"cannot free everything:\n{traceback.format_exc()}")
+            self.get_logger().error(f"cannot free everything:\n{handled_traceback()}")
         self._state = "unconfigured"
         return TransitionCallbackReturn.SUCCESS
 
@@ -328,7 +330,7 @@ class InferenceNode(LifecycleNode):
             work()
         except Exception:
             if self.context.ok():
-                self.get_logger().error(f"cannot {name}:\n{traceback.format_exc()}")
+                self.get_logger().error(f"cannot {name}:\n{handled_traceback()}")
             return TransitionCallbackReturn.ERROR
         return TransitionCallbackReturn.SUCCESS
 
@@ -360,7 +362,7 @@ class InferenceNode(LifecycleNode):
         )
 
     def _not_configured(self, problems: Sequence[Problem]) -> None:
-        self._problems = tuple(f"parameter '{key}' {text}" for key, text in problems)
+        self._problems = tuple(one_line(f"parameter '{key}' {text}") for key, text in problems)
         for problem in self._problems:
             self.get_logger().error(f"cannot configure: {' '.join(problem.split())}")
         self.get_logger().warning(
@@ -421,7 +423,7 @@ class InferenceNode(LifecycleNode):
         if problems:
             for loaded, old in changes:
                 scheduling_problems(loaded.file.runtime, loaded.model, old)
-        return "; ".join(f"parameter '{key}' {text}" for key, text in problems)
+        return one_line("; ".join(f"parameter '{key}' {text}" for key, text in problems))
 
     def _apply_change(self, settings: NodeSettings) -> None:
         self._settings = settings
@@ -504,7 +506,7 @@ class InferenceNode(LifecycleNode):
                 name = request.transition.label or request.transition.id
                 if self.context.ok():
                     self.get_logger().warning(
-                        f"no transition {name} from {self._state}: {' '.join(str(error).split())}"
+                        f"no transition {name} from {self._state}: {said(error)}"
                     )
                 return ChangeState.Response(success=False)
 

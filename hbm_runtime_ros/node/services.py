@@ -14,6 +14,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.exceptions import InvalidHandle
 from rclpy.task import Future
 
+from hbm_runtime._texts import one_line, shortened
 from hbm_runtime_ros.messages.received_image import ReceivedImage
 from hbm_runtime_ros.models.changes import Completion, ModelChanges, Refused
 from hbm_runtime_ros.msg import DropCount
@@ -118,9 +119,9 @@ class Services:
                 response.message = await self._among_transitions(complete)
                 response.success = True
             except (Refused, ConfigurationError) as error:
-                response.message = str(error)
+                response.message = one_line(str(error))
             except Exception as error:
-                response.message = f"{type(error).__name__}: {error}"
+                response.message = one_line(f"{type(error).__name__}: {error}")
                 self._node.get_logger().error(f"a service failed: {response.message}")
             return response
 
@@ -134,7 +135,7 @@ class Services:
             response.reason, response.message = error.reason, error.text
         except Exception as error:
             response.reason = DropCount.INTERNAL_ERROR
-            response.message = f"{type(error).__name__}: {error}"
+            response.message = one_line(f"{type(error).__name__}: {error}")
             self._node.get_logger().error(f"~/infer failed: {response.message}")
         return response
 
@@ -173,7 +174,8 @@ class Services:
             names = ", ".join(model.name for model in models) or "none"
             raise Rejected(
                 DropCount.STOPPED,
-                f"there is no model '{request.model}' in this {state} node, which has {names}",
+                f"there is no model '{shortened(request.model)}' in this {state} node, "
+                f"which has {names}",
             )
         if state != "active" or model.loaded is None:
             why = "not loaded" if model.loaded is None else f"not active ({state})"

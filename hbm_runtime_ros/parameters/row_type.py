@@ -62,7 +62,8 @@ class Problem(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        return f"parameter '{shortened(self.key)}' {self.text}" if self.key else self.text
+        text = f"parameter '{shortened(self.key)}' {self.text}" if self.key else self.text
+        return _texts.one_line(text)
 
 
 class ConfigurationError(ValueError):

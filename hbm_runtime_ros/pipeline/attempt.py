@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from hbm_runtime import HBMError, HBMInputError, HBMTimeoutError
+from hbm_runtime._texts import one_line
 from hbm_runtime.image import ImageError
 from hbm_runtime_ros.parameters.settings import LiveSettings
 from hbm_runtime_ros.pipeline import drop_reasons
@@ -94,9 +95,9 @@ class Rejected(Exception):
     """
 
     def __init__(self, reason: str, text: str) -> None:
-        super().__init__(text)
         self.reason = reason
-        self.text = text
+        self.text = one_line(text)
+        super().__init__(self.text)
 
 
 @dataclass(eq=False)
@@ -331,4 +332,4 @@ def shown(error: BaseException) -> str:
     """Say what was raised and where, on one line."""
     trace = traceback.extract_tb(error.__traceback__)
     where = f" (line {trace[-1].lineno} of {trace[-1].filename})" if trace else ""
-    return f"{type(error).__name__}: {error}{where}"
+    return one_line(f"{type(error).__name__}: {error}{where}")

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
+from hbm_runtime._texts import said
 from hbm_runtime_ros.player.pictures import SourceError
 
 SUFFIX = ".mcap"
@@ -106,7 +107,7 @@ class Bag:
         except RuntimeError as error:
             raise SourceError(
                 f"'{self._path}': message {number} on {self.topic} is no {self.type.__name__}: "
-                f"{_one_line(error)}"
+                f"{said(error)}"
             ) from error
         return msg
 
@@ -180,7 +181,7 @@ class Bag:
         # what the library and its decompressors raise for what a broken file says
         except self._mcap.errors as error:
             raise SourceError(
-                f"'{self._path}' is not an MCAP file that can be read: {_one_line(error)}"
+                f"'{self._path}' is not an MCAP file that can be read: {said(error)}"
             ) from error
 
 
@@ -254,7 +255,3 @@ class _Mcap:
         if chunk.uncompressed_crc and zlib.crc32(data) != chunk.uncompressed_crc:
             raise ValueError("a chunk's checksum is wrong")
         return data
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hbm_runtime._texts import one_line
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -18,6 +20,9 @@ PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", 
 
 class SourceError(ValueError):
     """A source that holds no images, or a broken one; the text names it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(one_line(text))  # names come from files
 
 
 def open_pictures(path: Path, loop: bool) -> Iterator[Picture]:

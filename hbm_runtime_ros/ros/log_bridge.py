@@ -6,6 +6,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from hbm_runtime._texts import one_line
+
 if TYPE_CHECKING:
     from rclpy.impl.rcutils_logger import RcutilsLogger
 
@@ -21,7 +23,7 @@ class RosLogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log a record with its severity."""
-        text = record.getMessage()
+        text = one_line(record.getMessage())
         # one line per severity: rclpy keeps a severity for each line that calls it
         if record.levelno >= logging.ERROR:
             self._logger.error(text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import signal
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -14,6 +13,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.logging import get_logger
 from rclpy.node import Node
 
+from hbm_runtime._texts import handled_traceback, said
 from hbm_runtime_ros.parameters.row_type import ConfigurationError
 from hbm_runtime_ros.ros.malloc_settings import tune_process_for_images
 
@@ -48,7 +48,7 @@ def run_node(name: str, make: Callable[[], Node], args: Sequence[str] | None) ->
         try:
             rclpy.init(args=None if args is None else list(args))
         except Exception as error:  # no common base for a bad argument and an unreadable file
-            logger.fatal(f"cannot start: {_one_line(error)}")
+            logger.fatal(f"cannot start: {said(error)}")
             return 1
         try:
             node = make()
@@ -56,12 +56,12 @@ def run_node(name: str, make: Callable[[], Node], args: Sequence[str] | None) ->
         except (ExternalShutdownException, Finished):
             pass
         except ConfigurationError as error:
-            logger.fatal(f"cannot start: {_one_line(error)}")
+            logger.fatal(f"cannot start: {said(error)}")
             code = 1
         except Exception as error:
             # a signal ends ROS under whatever call is going on, which then fails in its own way
             if rclpy.ok():
-                logger.fatal(f"cannot go on: {type(error).__name__}: {_one_line(error)}")
+                logger.fatal(f"cannot go on: {type(error).__name__}: {said(error)}")
                 code = 1
     except KeyboardInterrupt:  # may come while another exception is being handled
         pass
@@ -90,7 +90,7 @@ def _spin(node: Node) -> None:
             if not rclpy.ok():
                 raise
             node.get_logger().error(
-                f"a defect of the node, please report it:\n{traceback.format_exc()}"
+                f"a defect of the node, please report it:\n{handled_traceback()}"
             )
             failures.append(time.monotonic())
             if len(failures) == MOST_FAILURES and failures[-1] - failures[0] < FAILURE_PERIOD:
@@ -101,7 +101,3 @@ def _stop(node: Node) -> bool:
     """Call the node's own `stop() -> bool` where it has one."""
     stop: Callable[[], bool] | None = getattr(node, "stop", None)
     return stop is None or stop()
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import functools
-import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from hbm_runtime._texts import handled_traceback
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -33,7 +34,7 @@ def safe_callback(node: Node, callback: Callable[..., Any]) -> Callable[..., Any
                 return None  # a signal has ended ROS under it
             name = getattr(callback, "__qualname__", repr(callback))
             node.get_logger().error(
-                f"a defect of the node, please report it: {name} raised\n{traceback.format_exc()}",
+                f"a defect of the node, please report it: {name} raised\n{handled_traceback()}",
                 throttle_duration_sec=5.0,
             )
             return None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 
+from hbm_runtime._texts import one_line
 from hbm_runtime_ros.parameters.settings import DiagnosticsSettings
 from hbm_runtime_ros.telemetry.health import (
     Health,
@@ -197,10 +198,10 @@ class DiagnosticsReporter:
     ) -> DiagnosticStatus:
         name = self._node.get_fully_qualified_name().lstrip("/")
         return DiagnosticStatus(
-            name=f"{name}:{what}" if what else name,
+            name=one_line(f"{name}:{what}" if what else name),
             level=bytes([level]),
-            message=text,
-            hardware_id=self._hardware,
+            message=one_line(text),
+            hardware_id=one_line(self._hardware),
             values=[KeyValue(key=key, value=_text(value)) for key, value in values.items()],
         )
 
@@ -260,4 +261,4 @@ def _input_values(model: ModelReport, input: InputReport, health: Health) -> dic
 def _text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else one_line(str(value))

@@ -40,3 +40,14 @@ def test_what_fails_because_ros_has_been_shut_down_is_no_defect() -> None:
     errors: list[str] = []
     safe_callback(node(errors, running=False), fail)(1)
     assert not errors
+
+
+def test_what_an_exception_says_cannot_pass_for_a_log_line() -> None:
+    def fail() -> None:
+        raise ValueError("surprise\n[FATAL] all is lost\x1b[31m")
+
+    errors: list[str] = []
+    safe_callback(node(errors), fail)()
+    first, *rest = errors[0].split("\n")
+    assert first.endswith("fail raised")
+    assert all(line.startswith("  ") and line.isprintable() for line in rest)

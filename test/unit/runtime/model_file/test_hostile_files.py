@@ -59,10 +59,14 @@ class Simulator:
     def why_refused(self, data: bytes) -> tuple[int, str]:
         """The status, and what the log says of this file."""
         self._path.write_bytes(data)
+        return self.load(str(self._path))
+
+    def load(self, path: str) -> tuple[int, str]:
+        """The same of the file at a path."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         before = self._log.stat().st_size
-        self._process.stdin.write(f"{self._path}\n")
+        self._process.stdin.write(f"{path}\n")
         self._process.stdin.flush()
         status = int(self._process.stdout.readline())
         return status, self._log.read_text(encoding="utf-8", errors="replace")[before:]
@@ -297,3 +301,10 @@ def test_a_graph_of_millions_of_empty_messages_costs_no_memory(tmp_path: Path) -
     program = [sys.executable, "-c", _PEAK_PROGRAM, tmp_path / "m.hbm"]
     grown = int(subprocess.run(program, check=True, capture_output=True).stdout)  # KiB
     assert grown < len(data) / 1024 + 4096  # the bytes themselves, not a word for each message
+
+
+def test_the_simulator_prints_no_control_character_of_a_path(simulator: Simulator) -> None:
+    status, log = simulator.load("/missing\x1b[31m\x7f.hbm")
+    assert status != 0
+    assert r"/missing\x1b[31m\x7f.hbm: there is no such file" in log
+    assert all(line.isprintable() for line in log.split("\n"))
