@@ -39,12 +39,14 @@ class Picture(NamedTuple):
         width: Pixels.
         height: Pixels.
         grey: One channel, no palette.
+        least_bytes: That so many pixels take in this coding, even of one colour; 0 if not known.
     """
 
     codec: str
     width: int
     height: int
     grey: bool
+    least_bytes: int = 0
 
 
 def codec(data: Any, format_: str) -> str:
@@ -127,6 +129,13 @@ def decode(data: Any, format_: str, max_bytes: int) -> Frame:
             f"{picture.codec} of {picture.width}x{picture.height} pixels makes {needed} bytes, "
             f"more than the {max_bytes} of parameter 'max_image_bytes'",
         )
+    if len(data) < picture.least_bytes:
+        raise _undecodable(
+            format_,
+            data,
+            f"the {picture.width}x{picture.height} pixels of its header take at least "
+            f"{picture.least_bytes} bytes",
+        )
     cv2 = opencv()
     kind = cv2.IMREAD_GRAYSCALE if picture.grey else cv2.IMREAD_COLOR
     try:
@@ -172,7 +181,10 @@ def _inspect_jpeg(data: memoryview) -> Picture:
             if picture is not None:
                 raise _DamagedError("it has several JPEG frames")
             _, height, width, components = struct.unpack_from(">BHHB", data, position + 3)
-            picture = _picture("jpeg", width, height, grey=components == 1)
+            # a Huffman code has a bit at least for each block of 8x8, of which subsampling may
+            # leave a quarter in each component; arithmetic codes have no such bound
+            least = (width // 8) * (height // 8) // 4 // 8 if marker < 0xC8 else 0
+            picture = _picture("jpeg", width, height, components == 1, least)
         position += 1 + max(2, length)
         if marker == 0xDA:
             scans += 1
@@ -202,14 +214,15 @@ def _inspect_png(data: memoryview) -> Picture:
             raise _DamagedError("it has no PNG header, or several")
         if picture is None:
             width, height, _, color = struct.unpack_from(">IIBB", data, position + 8)
-            picture = _picture("png", width, height, grey=color in (0, 4))
+            # deflate makes at most 258 bytes of two bits, and a pixel has a bit at least
+            picture = _picture("png", width, height, color in (0, 4), height * width // 8 // 1032)
         position += 12 + length
         if kind == b"IEND":
             return picture
     raise _DamagedError(f"it has more than {MAX_CHUNKS} PNG chunks")
 
 
-def _picture(codec_: str, width: int, height: int, grey: bool) -> Picture:
+def _picture(codec_: str, width: int, height: int, grey: bool, least_bytes: int) -> Picture:
     if width == 0 or height == 0:
         raise _DamagedError(f"its header says {width}x{height} pixels")
-    return Picture(codec_, width, height, grey)
+    return Picture(codec_, width, height, grey, least_bytes)

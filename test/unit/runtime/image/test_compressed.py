@@ -137,6 +137,44 @@ def test_a_small_jpeg_of_a_huge_picture_is_refused_before_it_is_decoded() -> Non
     assert fault_of(bytes(data))[0] is ImageFault.TOO_LARGE
 
 
+@pytest.mark.parametrize("options", [(), (cv2.IMWRITE_JPEG_PROGRESSIVE, 1)])
+def test_a_jpeg_with_too_little_data_for_its_size_is_refused_before_it_is_decoded(
+    options: tuple[int, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = bytearray(encoded(np.zeros((8, 8, 3), np.uint8), "jpeg", *options))
+    at = data.index(b"\xff\xc2" if options else b"\xff\xc0")
+    data[at + 5 : at + 9] = struct.pack(">HH", 2300, 2300)
+    fault, text = fault_of(bytes(data))
+    assert fault is ImageFault.UNDECODABLE
+    assert "the 2300x2300 pixels of its header take at least 2574 bytes" in text
+    assert capfd.readouterr().err == ""  # libjpeg has not seen it
+
+
+def test_a_png_with_too_little_data_for_its_size_is_refused_before_it_is_decoded() -> None:
+    fault, text = fault_of(png(2300, 2300, bytes(10)), "png")
+    assert fault is ImageFault.UNDECODABLE
+    assert "take at least 640 bytes" in text
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png"])
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_large_picture_of_one_colour_has_data_enough(kind: str, grey: bool) -> None:
+    image = np.full((2300, 2300) if grey else (2300, 2300, 3), 128, np.uint8)
+    smallest = {
+        "jpeg": (
+            *(cv2.IMWRITE_JPEG_QUALITY, 1, cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
+            *(cv2.IMWRITE_JPEG_OPTIMIZE, 1),
+        ),
+        "png": (cv2.IMWRITE_PNG_COMPRESSION, 9),
+    }
+    data = encoded(image, kind, *smallest[kind])
+    assert compressed.decode(data, kind, LIMIT).shape == image.shape
+    if kind == "png":  # the densest that PNG has: a bit per pixel
+        rows = bytes((2304 // 8 + 1) * 2300)
+        dense = png(2304, 2300, rows, color=0, depth=1)
+        assert compressed.decode(dense, kind, LIMIT).shape == (2300, 2304)
+
+
 def test_the_limit_is_that_of_the_decoded_bytes() -> None:
     data, grey = encoded(picture(), "png"), encoded(picture()[..., 0], "png")
     assert compressed.decode(data, "png", 64 * 48 * 3).shape == (48, 64, 3)
