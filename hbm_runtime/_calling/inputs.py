@@ -47,6 +47,7 @@ def arrange(
     if model_name is not None:
         check_model_name(model_name, loaded, "model_name")
     if isinstance(inputs, Mapping):
+        inputs = dict(inputs)  # a key's own __eq__ may change the caller's
         if any(isinstance(value, Mapping) for value in inputs.values()):
             return _arrange_models(inputs, model_name, input_names)
         model = only_or_named_model(model_name, loaded)
@@ -88,7 +89,8 @@ def _arrange_models(
     return arranged
 
 
-def _arrange_model(inputs: Mapping[Any, Any], model: str, names: Sequence[str]) -> Arrays:
+def _arrange_model(given: Mapping[Any, Any], model: str, names: Sequence[str]) -> Arrays:
+    inputs = dict(given)  # as above
     for name in inputs:
         if name not in names:
             text = name if isinstance(name, str) else shown(name)

@@ -38,8 +38,10 @@ using Duration = Deadline::Clock::duration;
 
 // Text of a model file: it may hold NULs and bytes that are not UTF-8.
 [[nodiscard]] inline pybind11::str to_text(const std::string& bytes) {
-  return pybind11::reinterpret_steal<pybind11::str>(PyUnicode_DecodeUTF8(
+  auto text = pybind11::reinterpret_steal<pybind11::str>(PyUnicode_DecodeUTF8(
       bytes.data(), static_cast<Py_ssize_t>(bytes.size()), "backslashreplace"));
+  if (!text) throw pybind11::error_already_set();
+  return text;
 }
 
 // What hbm_runtime/telemetry/statistics.py reads: a dict of numbers, tuples and dicts.

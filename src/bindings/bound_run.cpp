@@ -116,8 +116,13 @@ struct BoundRunner {
 PyObject* run_bound(PyObject* self, PyObject* timeout) {
   const auto& runner = state_of<BoundRunner>(self);
   return guarded([&] {
-    const bool is_given = timeout != Py_None;
-    runner.bound->run(is_given ? to_duration(PyFloat_AsDouble(timeout)) : std::nullopt);
+    std::optional<Duration> duration;
+    if (timeout != Py_None) {
+      const double seconds = PyFloat_AsDouble(timeout);
+      if (seconds == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
+      duration = to_duration(seconds);
+    }
+    runner.bound->run(duration);
     return runner.outputs;
   });
 }

@@ -40,6 +40,24 @@ py::object new_dict() {
   return made;
 }
 
+// Whether all keys are plain str. Then no look-up in the dictionary runs code of Python's, such as
+// a key's own __eq__, which could change the dictionary under a borrowed reference, or raise.
+bool has_plain_keys(PyObject* dict) noexcept {
+  PyObject* key = nullptr;
+  Py_ssize_t position = 0;
+  while (PyDict_Next(dict, &position, &key, nullptr) != 0) {
+    if (!PyUnicode_CheckExact(key)) return false;
+  }
+  return true;
+}
+
+// A borrowed reference to what a plain key stands for in a dictionary of plain keys; null for none.
+PyObject* find_item(PyObject* dict, PyObject* key) {
+  PyObject* const found = PyDict_GetItemWithError(dict, key);
+  if (found == nullptr && PyErr_Occurred() != nullptr) throw py::error_already_set();
+  return found;
+}
+
 void set_item(const py::object& dict, const py::object& key, const py::object& value) {
   if (PyDict_SetItem(dict.ptr(), key.ptr(), value.ptr()) != 0) throw py::error_already_set();
 }
@@ -70,6 +88,7 @@ Plan::Plan(const Runtime& runtime, const py::list& entries) {
   }
 }
 
+// Nothing in here runs code of Python's, so that the borrowed references stay valid.
 bool Plan::prepare(PyObject* input, Call& call) const {
   if (!PyDict_CheckExact(input)) {
     return models_.size() == 1 && models_[0].input_names.size() == 1 &&
@@ -84,7 +103,7 @@ bool Plan::prepare(PyObject* input, Call& call) const {
   position = 0;
   while (PyDict_Next(input, &position, &key, &value) != 0) {
     if (!PyDict_CheckExact(value) || !PyUnicode_CheckExact(key)) return false;
-    PyObject* const index = PyDict_GetItemWithError(indices_.ptr(), key);
+    PyObject* const index = find_item(indices_.ptr(), key);
     if (index == nullptr) return false;
     if (!add(models_[PyLong_AsSize_t(index)], value, call)) return false;
   }
@@ -96,10 +115,12 @@ bool Plan::add(const PlannedModel& planned, PyObject* inputs, Call& call) const 
   ModelCall& model_call = add_model_call(call, planned, planned.scheduling);
   model_call.inputs.resize(infos.size());
   const bool by_name = PyDict_CheckExact(inputs);
-  if (by_name && PyDict_GET_SIZE(inputs) != static_cast<Py_ssize_t>(infos.size())) return false;
+  if (by_name && (PyDict_GET_SIZE(inputs) != static_cast<Py_ssize_t>(infos.size()) ||
+                  !has_plain_keys(inputs))) {
+    return false;
+  }
   for (std::size_t index = 0; index < infos.size(); ++index) {
-    PyObject* const array =
-        by_name ? PyDict_GetItemWithError(inputs, planned.input_names[index].ptr()) : inputs;
+    PyObject* const array = by_name ? find_item(inputs, planned.input_names[index].ptr()) : inputs;
     if (array == nullptr || !fill_view(array, infos[index], model_call.inputs[index])) return false;
     call.held.push_back(py::reinterpret_borrow<py::object>(array));
   }
