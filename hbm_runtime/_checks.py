@@ -14,6 +14,8 @@ from hbm_runtime._texts import did_you_mean, shown
 from hbm_runtime.errors import HBMInputError
 
 NO_MODEL = "no model is loaded; load one with load(path)"
+MOST_COUNT = 2**31 - 1
+"""The largest number of things to count, unless something smaller is said."""
 
 
 def check_model_name(name: object, known: Sequence[str], what: str) -> str:
@@ -46,13 +48,22 @@ def check_timeout(timeout: object, what: str = "timeout", unit: str = "seconds")
     raise HBMInputError(f"{what}: expected {unit} (0 or more) or None, got {shown(timeout)}")
 
 
-def check_count(value: object, what: str) -> int:
-    """Return a number of at least 1."""
+def check_count(value: object, what: str, most: int = MOST_COUNT) -> int:
+    """Return a number from 1 to `most`, which the core can hold.
+
+    Args:
+        value: What the caller gave; Python's and numpy's integers will do.
+        what: Name of the argument.
+        most: The largest number that is allowed.
+
+    Raises:
+        HBMInputError: It is no integer, or out of range.
+    """
     if isinstance(value, numbers.Integral) and not isinstance(value, bool):
         count = int(value)
-        if count >= 1:
+        if 1 <= count <= most:
             return count
-    raise HBMInputError(f"{what}: expected an int of 1 or more, got {shown(value)}")
+    raise HBMInputError(f"{what}: expected an int from 1 to {most}, got {shown(value)}")
 
 
 def check_flag(value: object, what: str) -> bool:

@@ -63,8 +63,8 @@ class HB_HBMRuntime(OneOfAKind, Metadata):
         model_files: The same under the manual's second name.
         library: Folder with ``libhbucp.so`` and ``libdnn.so``; see ``doc/configuration.md`` for
             what is used when it is not given.
-        max_in_flight: How many asynchronous runs may be unfinished at once, 1 or more. Each holds
-            device memory for its inputs and outputs.
+        max_in_flight: How many asynchronous runs may be unfinished at once, 1 to 2147483647. Each
+            holds device memory for its inputs and outputs.
 
     Raises:
         HBMInputError: The argument is no path and no list of paths, or the list is empty.
@@ -496,7 +496,7 @@ class HB_HBMRuntime(OneOfAKind, Metadata):
 
         Args:
             model_name: The model; all that have no dynamic inputs if left out.
-            runs: How often.
+            runs: How often, 1 to 2147483647.
             shapes: ``{input: dimensions}`` for a model with dynamic inputs.
         """
         self._check_open()
@@ -529,7 +529,7 @@ class HB_HBMRuntime(OneOfAKind, Metadata):
 
         Args:
             path: The file, written by ``stop()`` or at the end of the ``with`` block.
-            max_runs: How many runs to keep.
+            max_runs: How many runs to keep, 1 to 100 000 000.
         """
         self._check_open()
         return Trace(self._runtime.trace, path, max_runs)

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy.typing as npt
 
 from hbm_runtime import _core
+from hbm_runtime._checks import MOST_COUNT
 from hbm_runtime._texts import did_you_mean, shown
 from hbm_runtime.errors import HBMInputError
 
@@ -59,15 +61,16 @@ def _shape(
     model: _core.LoadedModel, tensor: _core.TensorInfo, shapes: Mapping[str, Sequence[int]] | None
 ) -> list[int]:
     if shapes is not None and tensor.name in shapes:
-        try:
-            return [int(dim) for dim in shapes[tensor.name]]
-        except (TypeError, ValueError):
-            raise HBMInputError(
-                f"model {model.name!r}, input {tensor.name!r}: expected a list of dimensions, got "
-                f"{shown(shapes[tensor.name])}",
-                model=model.name,
-                tensor=tensor.name,
-            ) from None
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            dims = [int(dim) for dim in shapes[tensor.name]]
+            if all(abs(dim) <= MOST_COUNT for dim in dims):
+                return dims
+        raise HBMInputError(
+            f"model {model.name!r}, input {tensor.name!r}: expected a list of dimensions, each at "
+            f"most {MOST_COUNT}, got {shown(shapes[tensor.name])}",
+            model=model.name,
+            tensor=tensor.name,
+        )
     if -1 in tensor.shape:
         raise HBMInputError(
             f"model {model.name!r}, input {tensor.name!r}: its shape {tensor.shape} is dynamic; "

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TextIO
 
 from hbm_runtime import _core
+from hbm_runtime._checks import check_count
 from hbm_runtime._one_of_a_kind import OneOfAKind
 from hbm_runtime._whole_file import whole_file
 from hbm_runtime.errors import HBMError, HBMInputError
@@ -26,6 +27,8 @@ _logger = logging.getLogger("hbm_runtime.trace")
 
 MAX_RUNS = 250_000
 """How many runs a trace keeps by default: about 24 MB, and 200 MB of text."""
+MOST_RUNS = 100_000_000
+"""How many runs a trace may be asked to keep: 10 GB once it is full."""
 
 
 class Trace(OneOfAKind):
@@ -39,11 +42,12 @@ class Trace(OneOfAKind):
     Args:
         recorder: The runtime's recorder.
         path: The file to write; with a name that ends in ``.gz`` it is compressed.
-        max_runs: How many runs to keep; of later ones only the number is known.
+        max_runs: How many runs to keep, 1 to 100 000 000; of later ones only the number is known.
 
     Raises:
-        HBMInputError: The path cannot be written, ``max_runs`` is not positive, or a trace of
+        HBMInputError: The path cannot be written, ``max_runs`` is out of range, or a trace of
             this runtime is already being recorded.
+        HBMMemoryError: There is no memory for so many runs.
 
     Examples:
         >>> from hbm_runtime import HB_HBMRuntime
@@ -59,8 +63,7 @@ class Trace(OneOfAKind):
     def __init__(
         self, recorder: _core.RunTrace, path: str | os.PathLike[str], max_runs: int = MAX_RUNS
     ) -> None:
-        if isinstance(max_runs, bool) or not isinstance(max_runs, int) or max_runs < 1:
-            raise HBMInputError(f"max_runs: expected a positive int, got {max_runs!r}")
+        capacity = check_count(max_runs, "max_runs", MOST_RUNS)
         self._path = _writable(path)
         self._recorder = recorder
         self._process = os.getpid()
@@ -68,7 +71,7 @@ class Trace(OneOfAKind):
         self._dropped = 0
         self._stopped = False
         self._lock = threading.Lock()
-        recorder.start(max_runs)
+        recorder.start(capacity)
 
     @property
     def path(self) -> Path:

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <limits>
 #include <set>
 #include <thread>
 #include <vector>
@@ -45,6 +46,16 @@ TEST(RunTrace, HandsOverWhatWasRecorded) {
   EXPECT_EQ(run.outcome, Outcome::kTimeout);
   EXPECT_EQ(run.custom_id, 80);
   EXPECT_EQ(run.stages.times().execute_ns, 5);
+}
+
+TEST(RunTrace, RefusesACapacityThatIsOutOfRange) {
+  RunTrace trace;
+  for (const std::size_t capacity :
+       {std::size_t{0}, RunTrace::kMostCapacity + 1, std::size_t{1} << 59U,
+        std::numeric_limits<std::size_t>::max()}) {
+    EXPECT_THROW(trace.start(capacity), Error);
+    EXPECT_FALSE(trace.on());
+  }
 }
 
 TEST(RunTrace, KnowsAModelByOneNumberForEver) {

@@ -15,7 +15,15 @@ namespace hbm {
 
 class RunLimit {
  public:
-  explicit RunLimit(std::size_t limit) : limit_(limit) {}
+  // What the counters below can hold.
+  static constexpr std::size_t kMost = 2'147'483'647;
+
+  // Throws Error(kInput) for a limit outside of [1, kMost].
+  explicit RunLimit(std::size_t limit) : limit_(limit) {
+    if (limit >= 1 && limit <= kMost) return;
+    throw Error(ErrorKind::kInput, "max_in_flight: expected an int from 1 to " +
+                                       std::to_string(kMost) + ", got " + std::to_string(limit));
+  }
 
   // Throws Error(kBusy) at once if `wait` is false, Error(kTimeout) at the deadline otherwise,
   // and Error(kClosed) once it is closed. Results that nobody has taken over yet count on their

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 #include <new>
+#include <string>
 #include <thread>
 #include <type_traits>
 
@@ -23,12 +24,24 @@ uint32_t RunTrace::model_id(const std::string& name) {
 }
 
 void RunTrace::start(std::size_t capacity) {
+  if (capacity < 1 || capacity > kMostCapacity) {
+    throw Error(ErrorKind::kInput, "max_runs: expected an int from 1 to " +
+                                       std::to_string(kMostCapacity) + ", got " +
+                                       std::to_string(capacity));
+  }
   const std::lock_guard lock(mutex_);
   if (on()) {
     throw Error(ErrorKind::kInput, "a trace of this runtime is already being recorded; stop it");
   }
   // Not touched here: the system gives the pages as runs fill them.
-  slots_.reset(static_cast<TracedRun*>(::operator new(capacity * sizeof(TracedRun))));
+  const std::size_t size = capacity * sizeof(TracedRun);
+  auto* const memory = static_cast<TracedRun*>(::operator new(size, std::nothrow));
+  if (memory == nullptr) {
+    throw Error(ErrorKind::kMemory, "trace: no memory for " + std::to_string(capacity) +
+                                        " runs (max_runs), " + std::to_string(size) +
+                                        " bytes; record fewer");
+  }
+  slots_.reset(memory);
   capacity_ = capacity;
   next_.store(0, std::memory_order_relaxed);
   on_.store(true);

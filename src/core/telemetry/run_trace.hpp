@@ -31,6 +31,7 @@ class RunTrace {
  public:
   // A quarter of a million runs, that is a million spans, 24 MB once filled.
   static constexpr std::size_t kDefaultCapacity = 250'000;
+  static constexpr std::size_t kMostCapacity = 100'000'000;  // 10 GB
 
   struct Recording {
     std::vector<TracedRun> runs;  // by number
@@ -48,7 +49,8 @@ class RunTrace {
   // The number of a model's name, the same for ever: ask at load, this takes a lock.
   [[nodiscard]] uint32_t model_id(const std::string& name);
 
-  // Records from now on, at most `capacity` runs. Throws Error(kInput) if it already does.
+  // Records from now on, at most `capacity` runs. Throws Error(kInput) if it already does or the
+  // capacity is outside of [1, kMostCapacity], Error(kMemory) without memory for it.
   void start(std::size_t capacity = kDefaultCapacity);
 
   // Any thread, lock-free, nothing is allocated; does nothing while off.
