@@ -4,6 +4,7 @@
 
 #include "bindings.hpp"
 #include "builtin.hpp"
+#include "waiting.hpp"
 
 namespace py = pybind11;
 
@@ -40,6 +41,7 @@ py::object text_or_none(const std::string& text) {
 
 void set_python_error(const Error& error) {
   using namespace pybind11::literals;
+  const RunningCall running;  // a thread that ends in Python's code cannot unwind through `guarded`
   try {
     const py::object type = py::module_::import("hbm_runtime.errors").attr(class_of(error.kind()));
     const bool of_abi = error.status() != 0;

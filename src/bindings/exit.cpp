@@ -25,7 +25,7 @@ std::thread::id ending_thread;  // written before `ending` is set
 void end_running_calls() {
   ending_thread = std::this_thread::get_id();
   ending = true;
-  const py::gil_scoped_release free_gil;
+  const GilReleased<false> free_gil;
   const auto end = std::chrono::steady_clock::now() + kPatience;
   while (running > 0 && std::chrono::steady_clock::now() < end) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
@@ -40,15 +40,17 @@ void park_thread() {
   while (true) std::this_thread::sleep_for(std::chrono::hours(1));
 }
 
-RunningCall::RunningCall() {
-  if (must_not_return()) {
+RunningCall::RunningCall(Gil gil) {
+  if (gil == Gil::kHeld && must_not_return()) {
     static_cast<void>(PyEval_SaveThread());
     park_thread();
   }
   ++running;
 }
 
-RunningCall::~RunningCall() { --running; }
+RunningCall::~RunningCall() {
+  if (fork_guard_.is_own_process()) --running;
+}
 
 void register_exit(py::module_&) {
   // The calls of the parent's other threads do not run on in a forked child.

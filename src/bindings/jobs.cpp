@@ -74,7 +74,7 @@ const char* end_of(const Job& job) {
 
 // Ends what asynchronous runs need; false when the accelerator did not let go in that time.
 bool stop_jobs(double patience) {
-  const py::gil_scoped_release free_gil;
+  const GilReleased<> free_gil;
   const auto time = std::chrono::duration_cast<std::chrono::milliseconds>(*to_duration(patience));
   const bool stopped = Dispatcher::of_process().stop(time);
   return Reclaimer::of_process().wait_for_all(time) && stopped;

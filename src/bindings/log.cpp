@@ -10,6 +10,7 @@ namespace py = pybind11;
 namespace hbm::bindings {
 
 void forward_log_lines() noexcept {
+  const RunningCall running;  // a thread that ends in Python's code cannot unwind through here
   // The error of the call, if there is one, must outlive this.
   const py::error_scope scope;
   try {

@@ -50,7 +50,7 @@ class OpenFile final : public simulator::FileBytes {
   }
 
   [[nodiscard]] const std::byte* read_graph(uint64_t offset, std::size_t count) override {
-    look_up();
+    look_up(fork_guard_);
     if (!keeps_graphs_) return read(offset, count);
     auto* bytes = reinterpret_cast<std::byte*>(new_graph(count));
     fill(bytes, offset, count);
@@ -88,6 +88,7 @@ class OpenFile final : public simulator::FileBytes {
     }
   }
 
+  const ForkGuard fork_guard_;
   int descriptor_;
   bool keeps_graphs_;
   uint64_t size_ = 0;

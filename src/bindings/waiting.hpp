@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "core/board/deadline.hpp"
+#include "core/board/fork_guard.hpp"
 #include "core/board/log.hpp"
 
 namespace hbm::bindings {
@@ -21,61 +22,73 @@ struct InterpreterEnding {};
 // interpreter could only crash it. The process takes the thread along when it goes.
 [[noreturn]] void park_thread();
 
-// Counts one call that may wait with the GIL released; made with the GIL held.
+// Counts one call that the interpreter's end waits a while for: one that waits with the GIL
+// released, or that runs code of Python's from here. Ended with the GIL, or when its thread is
+// parked.
 class RunningCall {
  public:
-  RunningCall();
+  enum class Gil { kHeld, kReleased };
+
+  // With the GIL, a thread that must not return is parked here.
+  explicit RunningCall(Gil gil = Gil::kHeld);
   RunningCall(const RunningCall&) = delete;
   RunningCall& operator=(const RunningCall&) = delete;
   ~RunningCall();
+
+ private:
+  const ForkGuard fork_guard_;  // the calls of the parent are not counted in a forked child
 };
 
-// Lets Ctrl-C and the interpreter's end finish a long wait.
-inline void look_up() {
-  if (must_not_return()) throw InterpreterEnding();
-  const pybind11::gil_scoped_acquire gil;
-  if (PyErr_CheckSignals() != 0) throw pybind11::error_already_set();
-}
-
-// Calls `wait(deadline)` with the GIL released. Once the interpreter ends, other threads than the
-// one that ends it do not come back from here.
-template <typename Wait>
-auto without_gil(std::optional<Deadline::Clock::duration> timeout, Wait&& wait) {
-  std::optional<RunningCall> running(std::in_place);
-  const pybind11::gil_scoped_release free_gil;
-  try {
-    return wait(Deadline(timeout, look_up));
-  } catch (const InterpreterEnding&) {
-    running.reset();  // all is given back
-    park_thread();
-  }
-}
-
-// Releases the GIL for a call that cannot be interrupted. Once the interpreter ends, other threads
-// than the one that ends it do not come back from here; it waits a while for those it counts.
+// Releases the GIL for a scope; nothing else in the binding does. Once the interpreter ends, other
+// threads than the one that ends it do not come back from here: CPython would end them by unwinding
+// the stack, which C++ answers by aborting the program.
 template <bool kCounted = true>
 class GilReleased {
  public:
-  GilReleased() = default;
+  GilReleased() {
+    if constexpr (!kCounted) running_.reset();
+    state_ = PyEval_SaveThread();
+  }
   GilReleased(const GilReleased&) = delete;
   GilReleased& operator=(const GilReleased&) = delete;
   ~GilReleased() {
-    if (must_not_return()) {
-      running_.reset();
-      park_thread();
-    }
+    // Counted before it looks: either the interpreter's end waits for this thread, or the thread
+    // sees that the end has begun.
+    if (!running_) running_.emplace(RunningCall::Gil::kReleased);
+    if (must_not_return()) stay();
     PyEval_RestoreThread(state_);
   }
 
- private:
-  std::optional<RunningCall> running_ = make_running();  // made with the GIL, ended with it
-  PyThreadState* state_ = PyEval_SaveThread();
-
-  static std::optional<RunningCall> make_running() {
-    if constexpr (kCounted) return std::optional<RunningCall>(std::in_place);
-    return std::nullopt;
+  // Never comes back.
+  [[noreturn]] void stay() {
+    running_.reset();
+    park_thread();
   }
+
+ private:
+  std::optional<RunningCall> running_{std::in_place};
+  PyThreadState* state_ = nullptr;
 };
+
+// Lets Ctrl-C and the interpreter's end finish a long wait, and a fork in a signal handler finish
+// the child's.
+inline void look_up(const ForkGuard& begin) {
+  if (must_not_return()) throw InterpreterEnding();
+  const pybind11::gil_scoped_acquire gil;
+  if (PyErr_CheckSignals() != 0) throw pybind11::error_already_set();
+  begin.check_own_process();
+}
+
+// Calls `wait(deadline)` with the GIL released.
+template <typename Wait>
+auto without_gil(std::optional<Deadline::Clock::duration> timeout, Wait&& wait) {
+  GilReleased<> released;
+  try {
+    return wait(Deadline(timeout, [begin = ForkGuard()] { look_up(begin); }));
+  } catch (const InterpreterEnding&) {
+    released.stay();  // all is given back
+  }
+}
 
 // Calls hbm_runtime._loading.log.forward_log_lines; what a logging handler raises is only reported.
 void forward_log_lines() noexcept;

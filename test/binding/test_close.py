@@ -266,6 +266,44 @@ def test_a_program_may_end_with(
     assert run_python(script, path) == "end\n"
 
 
+# The time for which the end of the program waits is over before the call comes back.
+@pytest.mark.parametrize(
+    ("call", "run"),
+    [
+        ("hbUCPSubmitTask", "rt.run(x, timeout=0.5)"),
+        ("hbUCPSubmitTask", "rt.run_async(x)"),
+        ("hbUCPSubmitTask", "bound.run(0.5)"),
+        ("hbUCPWaitTaskDone", "rt.run(x)"),
+        ("hbDNNInitializeFromFiles", "HB_HBMRuntime(sys.argv[1])"),
+    ],
+)
+def test_a_program_may_end_while_a_call_of_the_driver_hangs(
+    save: Callable[..., str], run_python: Callable[..., str], call: str, run: str
+) -> None:
+    printed = run_python(
+        f"""
+        import ctypes, sys, threading, time, numpy as np
+        from hbm_runtime import HB_HBMRuntime
+        from hbm_runtime._loading import library
+        x = np.zeros((1, 4), np.float32)
+        rt = HB_HBMRuntime(sys.argv[1])
+        bound = rt.bind()
+        simulator = ctypes.CDLL(str(library.SIMULATOR_FOLDER / "libhbucp.so"))
+        assert simulator.hbSimSetFaults(b"{call}@1=delay:60000") == 0
+        begun = threading.Event()
+        def work():
+            begun.set()
+            {run}
+        threading.Thread(target=work, daemon=True).start()
+        begun.wait()
+        time.sleep(0.3)
+        print("end")
+        """,
+        save(plus_one("m")),
+    )
+    assert printed == "end\n"
+
+
 def test_a_forked_child_gets_errors_and_does_not_hang(
     save: Callable[..., str], run_python: Callable[..., str]
 ) -> None:
@@ -301,6 +339,51 @@ def test_a_forked_child_gets_errors_and_does_not_hang(
         print(os.waitstatus_to_exitcode(status))
         """,
         save(plus_one("m", 300)),
+    )
+    assert printed == "7\n"
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        "rt.run_async(x).result()",
+        "rt.run_async(x).result(20)",
+        "rt.run(x)",
+        "rt.bind().run()",
+        "[rt.run_async(x) for _ in range(3)]",
+    ],
+)
+def test_a_fork_in_a_signal_handler_ends_the_wait_of_the_child(
+    save: Callable[..., str], run_python: Callable[..., str], wait: str
+) -> None:
+    printed = run_python(
+        f"""
+        import os, signal, sys, time, numpy as np
+        from hbm_runtime import HB_HBMRuntime, HBMLibraryError
+        x = np.zeros((1, 4), np.float32)
+        children = []
+        def fork(*_):
+            children.append(os.fork())
+        signal.signal(signal.SIGALRM, fork)
+        rt = HB_HBMRuntime(sys.argv[1], max_in_flight=2)
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        try:
+            {wait}
+        except HBMLibraryError as error:
+            os._exit(7 if children == [0] and "forked" in str(error) else 8)
+        if children == [0]:
+            os._exit(9)
+        end = time.monotonic() + 30
+        done = 0
+        while not done:
+            done, status = os.waitpid(children[0], os.WNOHANG)
+            if time.monotonic() > end:
+                os.kill(children[0], 9)
+                sys.exit("the child hangs")
+            time.sleep(0.01)
+        print(os.waitstatus_to_exitcode(status))
+        """,
+        save(plus_one("m", 1000)),
     )
     assert printed == "7\n"
 

@@ -6,6 +6,8 @@
 
 #include <atomic>
 
+#include "core/board/error.hpp"
+
 namespace hbm {
 namespace {
 
@@ -17,6 +19,14 @@ uint64_t fork_generation() noexcept {
   static const int registered = ::pthread_atfork(nullptr, nullptr, [] { ++generation; });
   static_cast<void>(registered);  // without memory for the handler forks go unnoticed
   return generation.load(std::memory_order_relaxed);
+}
+
+void ForkGuard::check_own_process() const {
+  if (is_own_process()) return;
+  throw Error(ErrorKind::kLibrary,
+              "this process was forked after the accelerator had been opened, and a forked child "
+              "cannot use it; start workers with multiprocessing's 'spawn' method, or open the "
+              "accelerator in the child only");
 }
 
 }  // namespace hbm

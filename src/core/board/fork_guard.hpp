@@ -13,6 +13,8 @@ class ForkGuard {
  public:
   // False in a child that was forked after the mark was made.
   [[nodiscard]] bool is_own_process() const noexcept { return generation_ == fork_generation(); }
+  // Throws Error(kLibrary) in such a child.
+  void check_own_process() const;
 
  private:
   uint64_t generation_ = fork_generation();

@@ -94,14 +94,6 @@ void Library::find_out_chip() {
   core_count_ = is_simulator_ ? core_count() : cores_of(soc_name());
 }
 
-void Library::check_usable() const {
-  if (is_usable()) return;
-  throw Error(ErrorKind::kLibrary,
-              "this process was forked after the accelerator had been opened, and a forked child "
-              "cannot use it; start workers with multiprocessing's 'spawn' method, or open the "
-              "accelerator in the child only");
-}
-
 std::string Library::ucp_version() const {
   return hbUCPGetVersion != nullptr ? text_or_empty(hbUCPGetVersion()) : "";
 }

@@ -28,7 +28,7 @@ class Library {
   // False in a forked child, where nothing of the accelerator may be called, not even to free.
   [[nodiscard]] bool is_usable() const noexcept { return fork_guard_.is_own_process(); }
   // Throws Error(kLibrary) in a forked child.
-  void check_usable() const;
+  void check_usable() const { fork_guard_.check_own_process(); }
   [[nodiscard]] std::string ucp_version() const;
   [[nodiscard]] std::string dnn_version() const;
   // The board's name, such as "D-Robotics RDK S100 V0P5"; empty if the library does not tell.

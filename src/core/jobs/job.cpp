@@ -220,6 +220,7 @@ bool Job::wait(const Deadline& deadline) {
     try {
       deadline.look_up();
     } catch (...) {
+      if (!library_->is_usable()) throw;  // forked meanwhile: nobody may be left to unlock the mutex
       lock.lock();
       if (!leave()) throw;
       return true;
