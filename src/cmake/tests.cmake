@@ -82,4 +82,5 @@ endfunction()
 hbm_null_backend_test(null_backend_test
   "${HBM_TEST_DIR}/bench/null_backend/null_backend_test.cpp")
 hbm_null_backend_test(allocation_test "${HBM_TEST_DIR}/cpp/bound_run_allocation_test.cpp")
+hbm_null_backend_test(job_test "${HBM_TEST_DIR}/cpp/job_deadline_test.cpp")
 set_target_properties(allocation_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${HBM_BENCH_DIR}")

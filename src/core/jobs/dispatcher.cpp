@@ -32,17 +32,22 @@ void Dispatcher::expire_at(Deadline::Clock::time_point when,
   bool is_next = false;
   try {
     const std::lock_guard lock(mutex_);
-    // Jobs that ended long ago would stay until then: clear them out now and then.
-    const auto is_gone = [](const auto& entry) { return entry.second.expired(); };
-    for (auto entry = deadlines_.begin(); entry != deadlines_.end() && is_gone(*entry);) {
-      entry = deadlines_.erase(entry);
-    }
-    is_next = deadlines_.empty() || when < deadlines_.begin()->first;
-    deadlines_.emplace(when, job);
+    is_next = deadlines_.empty() || when < deadlines_.begin()->first.first;
+    deadlines_.emplace(std::pair(when, job.get()), job);
   } catch (const std::bad_alloc&) {
     static_cast<void>(job->expire());  // better early than never
   }
   if (is_next) arrived_.notify_one();
+}
+
+void Dispatcher::forget_deadline(Deadline::Clock::time_point when, const Job& job) noexcept {
+  const std::lock_guard lock(mutex_);
+  deadlines_.erase({when, &job});
+}
+
+std::size_t Dispatcher::deadline_count() {
+  const std::lock_guard lock(mutex_);
+  return deadlines_.size();
 }
 
 void Dispatcher::push_ready(std::shared_ptr<Job> job) noexcept {
@@ -122,7 +127,7 @@ bool Dispatcher::do_one(std::unique_lock<std::mutex>& lock) {
     ready_.pop_front();
     lock.unlock();
     job->submit(true);
-  } else if (!deadlines_.empty() && deadlines_.begin()->first <= Deadline::Clock::now()) {
+  } else if (!deadlines_.empty() && deadlines_.begin()->first.first <= Deadline::Clock::now()) {
     job = deadlines_.begin()->second.lock();
     deadlines_.erase(deadlines_.begin());
     lock.unlock();
@@ -142,7 +147,7 @@ void Dispatcher::sleep(std::unique_lock<std::mutex>& lock,
   };
   std::optional<Deadline::Clock::time_point> end = next_age;
   if (!deadlines_.empty()) {
-    const auto first = deadlines_.begin()->first;
+    const auto first = deadlines_.begin()->first.first;
     end = end ? std::min(*end, first) : first;
   }
   if (has_work()) {

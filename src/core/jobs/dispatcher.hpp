@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -27,8 +28,10 @@ class Dispatcher {
 
   // Starts the thread if needed. Throws Error(kClosed) after stop().
   void check_running();
-  // Ends the job then, unless it ended before.
+  // Ends the job then, unless it ended before; a job that ended takes its deadline back.
   void expire_at(Deadline::Clock::time_point when, const std::shared_ptr<Job>& job) noexcept;
+  void forget_deadline(Deadline::Clock::time_point when, const Job& job) noexcept;
+  [[nodiscard]] std::size_t deadline_count();
   // There is a slot for the job.
   void push_ready(std::shared_ptr<Job> job) noexcept;
   // All tasks of the job are done.
@@ -67,7 +70,8 @@ class Dispatcher {
   std::condition_variable stopped_;
   std::deque<std::shared_ptr<Job>> ready_;
   std::deque<std::shared_ptr<Job>> done_;
-  std::multimap<Deadline::Clock::time_point, std::weak_ptr<Job>> deadlines_;
+  // The address tells jobs with the same deadline apart.
+  std::map<std::pair<Deadline::Clock::time_point, const Job*>, std::weak_ptr<Job>> deadlines_;
   std::unordered_map<uint64_t, std::pair<std::shared_ptr<Job>, std::size_t>> tickets_;
   uint64_t next_ticket_ = 1;
   bool ages_changed_ = false;

@@ -92,6 +92,7 @@ std::shared_ptr<Job> Job::start(const Runtime& runtime, const std::vector<ModelC
     throw;
   }
   job->left_ = calls.size();
+  if (timeout) job->expires_ = called + *timeout;
   const SlotRequest slot = slot_for(calls.data(), calls.size(), runtime.library()->core_count());
   job->turn_ = std::make_unique<Turn>(slot, *job);
   job->self_ = job;
@@ -102,7 +103,10 @@ std::shared_ptr<Job> Job::start(const Runtime& runtime, const std::vector<ModelC
     dispatcher.look_at_ages();
   }
   // Last: a deadline that passed already ends the job on the dispatcher's thread at once.
-  if (timeout) dispatcher.expire_at(called + *timeout, job);
+  if (job->expires_) {
+    dispatcher.expire_at(*job->expires_, job);
+    if (job->end() != End::kNone) dispatcher.forget_deadline(*job->expires_, *job);
+  }
   return job;
 }
 
@@ -220,7 +224,8 @@ bool Job::wait(const Deadline& deadline) {
     try {
       deadline.look_up();
     } catch (...) {
-      if (!library_->is_usable()) throw;  // forked meanwhile: nobody may be left to unlock the mutex
+      if (!library_->is_usable())
+        throw;  // forked meanwhile: nobody may be left to unlock the mutex
       lock.lock();
       if (!leave()) throw;
       return true;
@@ -281,6 +286,8 @@ void Job::end_with(End end, std::optional<Error> error, bool tell_listener) noex
     self = std::move(self_);
   }
   changed_.notify_all();
+  // After the state, which start() reads after it gave the deadline: one of the two takes it back.
+  if (expires_) Dispatcher::of_process().forget_deadline(*expires_, *this);
   if (tell_listener && listener_ != nullptr) listener_->ended(std::move(self));
 }
 

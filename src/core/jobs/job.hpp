@@ -103,6 +103,7 @@ class Job : public std::enable_shared_from_this<Job> {
   std::shared_ptr<EndListener> listener_;
   std::vector<Part> parts_;
   std::unique_ptr<Turn> turn_;
+  std::optional<Deadline::Clock::time_point> expires_;
 
   std::atomic<bool> hint_{false};  // all tasks are done, or the job ended
   mutable std::mutex mutex_;
