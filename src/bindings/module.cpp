@@ -6,6 +6,10 @@
 constexpr const char* kPybind11Version =
     PYBIND11_TOSTRING(PYBIND11_VERSION_MAJOR) "." PYBIND11_TOSTRING(PYBIND11_VERSION_MINOR);
 
+// Under another name, because pybind11's own start waits for ever in a sub-interpreter: the entry
+// point that Python looks for is below.
+#define PyInit__core init_in_main_interpreter
+
 PYBIND11_MODULE(_core, module) {
   using namespace hbm::bindings;
   module.doc() = "The compiled core of hbm_runtime; use the package's own classes instead.";
@@ -21,4 +25,14 @@ PYBIND11_MODULE(_core, module) {
   register_runtime(module);  // takes libraries, models and traces
   register_jobs(module);
   register_bound_run(module);
+}
+
+#undef PyInit__core
+
+extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
+  if (PyInterpreterState_Get() == PyInterpreterState_Main()) return init_in_main_interpreter();
+  PyErr_SetString(PyExc_ImportError,
+                  "hbm_runtime works in a process's main interpreter only, and this is a "
+                  "sub-interpreter; use threads, or processes that are started with 'spawn'");
+  return nullptr;
 }

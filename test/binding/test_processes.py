@@ -153,3 +153,33 @@ def test_a_program_ends_well_while_a_thread_loads_a_model(
     model: str, run_python: Callable[..., str]
 ) -> None:
     run_python(LOADING, model, HBM_SIM_FAULTS="hbDNNInitializeFromFiles@2+=delay:1500")
+
+
+def test_a_sub_interpreter_is_refused(run_python: Callable[..., str]) -> None:
+    printed = run_python(
+        """
+        try:
+            import _interpreters as interpreters
+        except ImportError:
+            import _xxsubinterpreters as interpreters
+        import importlib.util
+        print("begin", flush=True)
+        # Alone: numpy, which the package imports first, may refuse before. With a watchdog, because
+        # what waited here had the GIL.
+        other = interpreters.create()
+        interpreters.run_string(other, f'''
+        import faulthandler, importlib.util
+        faulthandler.dump_traceback_later(60, exit=True)
+        spec = importlib.util.spec_from_file_location(
+            "hbm_runtime._core", {importlib.util.find_spec("hbm_runtime._core").origin!r})
+        try:
+            importlib.util.module_from_spec(spec)
+        except ImportError as error:
+            assert "interpreter" in str(error), error
+            print("refused", flush=True)
+        faulthandler.cancel_dump_traceback_later()
+        ''')
+        print("end", flush=True)
+        """
+    )
+    assert printed == "begin\nrefused\nend\n"
