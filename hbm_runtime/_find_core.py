@@ -39,7 +39,11 @@ def find_core(folder: Path = FOLDER) -> ModuleType:
 
 
 def _modules(folder: Path, pattern: str) -> list[Path]:
-    return [file for file in sorted(folder.glob(pattern)) if file.suffix != ".pyi"]
+    return [
+        file
+        for file in sorted(folder.glob(pattern))
+        if file.suffix != ".pyi" and file.exists()  # no link to what was removed
+    ]
 
 
 def _load(file: Path) -> ModuleType:

@@ -23,6 +23,8 @@ def forward(old: str, new: str) -> Callable[[str], Any]:
     """
 
     def get(name: str) -> Any:
+        if name == "__all__":  # of `import *`, which then asks for each of them
+            return [each for each in vars(importlib.import_module(new)) if each[0] != "_"]
         if name.startswith("__") and name.endswith("__"):  # the import system's own questions
             raise AttributeError(name)
         value = getattr(importlib.import_module(new), name)

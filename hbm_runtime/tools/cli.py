@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import Any, NoReturn
 
-from hbm_runtime._texts import one_line
+from hbm_runtime._texts import one_line, said
 from hbm_runtime.model_file import ModelFileError
 from hbm_runtime.tools import inspect, pack, sim
 from hbm_runtime.tools.errors import ToolError
@@ -81,13 +81,19 @@ def _add_from_elsewhere(commands: Any) -> None:
     """Add the commands that other packages offer; those that are missing say how to get them."""
     remedies = dict(_REMEDIES)
     for entry in entry_points(group=COMMANDS):
-        try:
-            add_command = entry.load()
-        except ImportError:  # the others shall work all the same
+        if entry.name in commands.choices:  # the first one of a name counts
             continue
-        add_command(commands)
-        remedies.pop(entry.name, None)
+        try:
+            entry.load()(commands)
+        except ImportError:
+            continue
+        except Exception as error:  # of anybody's package: the other commands shall work
+            remedies[entry.name] = f"{entry.value} cannot be used ({said(error)})"
+        else:
+            remedies.pop(entry.name, None)
     for name, remedy in remedies.items():
+        if name in commands.choices:  # it failed after it had begun
+            continue
         # no option has a NUL: all arguments are taken, whatever they are
         absent = commands.add_parser(
             name, help="(not installed)", prefix_chars="\0", add_help=False

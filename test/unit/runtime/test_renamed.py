@@ -57,3 +57,14 @@ def test_a_name_that_never_was_there_is_an_attribute_error(old: str) -> None:
     with pytest.raises(AttributeError, match="nonsense"):
         module.nonsense  # noqa: B018
     assert not hasattr(module, "__wrapped__")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # one for each of the other names
+@pytest.mark.parametrize(("old", "new", "name"), OLD_NAMES)
+def test_a_star_import_of_the_old_path_brings_the_names(old: str, new: str, name: str) -> None:
+    old_module(old)
+    names: dict[str, object] = {}
+    with pytest.warns(DeprecationWarning, match=f"import {name} from {new}"):
+        exec(f"from {old} import *", names)
+    assert names[name] is getattr(importlib.import_module(new), name)
+    assert "forward" not in names

@@ -53,6 +53,36 @@ def test_a_command_that_cannot_be_imported_does_not_stop_the_others(
     assert cli.main(["shout"]) == 2
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "",  # it has no add_command
+        "add_command = 7",
+        "def add_command(commands): raise RuntimeError('broken')",
+        "def add_command(commands): commands.add_parser('shout'); raise RuntimeError('broken')",
+        "def add_command(commands): commands.add_parser('inspect')",  # which is ours
+    ],
+)
+def test_a_command_that_fails_does_not_stop_the_others(
+    install: Callable[[str, str, str], None], capsys: pytest.CaptureFixture[str], code: str
+) -> None:
+    install("rudeness", code, "shout")
+    assert cli.main(["--help"]) == 0
+    assert cli.main(["sim", "env"]) == 0
+    capsys.readouterr()
+    assert cli.main(["shout"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_of_two_commands_of_one_name_the_first_counts(
+    install: Callable[[str, str, str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("politeness", GREET, "greet")
+    install("praise", GREET.replace("good morning", "well done"), "greet")
+    assert cli.main(["greet", "chips"]) == 0
+    assert capsys.readouterr().out in ("good morning, chips\n", "well done, chips\n")
+
+
 def test_check_is_offered_where_this_package_is_installed() -> None:
     found = {entry.name: entry for entry in entry_points(group=cli.COMMANDS)}
     assert found["check"].load().__module__ == "hbm_runtime_ros.check.command"
