@@ -163,7 +163,7 @@ class Runtime:
     ) -> tuple[typing.Any, ...]:
         """Run (model index, arrays, Scheduling or None) tuples: (outputs, times in ns)."""
     def statistics(self) -> dict[str, typing.Any]:
-        """Counts and times so far, see hbm_runtime.statistics."""
+        """Counts and times so far, see hbm_runtime.telemetry.statistics."""
     @property
     def trace(self) -> RunTrace: ...
 

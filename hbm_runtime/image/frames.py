@@ -101,6 +101,38 @@ def frame_size(frame: Frame) -> tuple[int, int]:
     return int(frame.shape[1]), int(frame.shape[0])
 
 
+def check_planes(frame: Frame) -> None:
+    """Check a frame that somebody put together: its planes, their types and their sizes.
+
+    Args:
+        frame: Of any kind.
+
+    Raises:
+        ImageError: If a size is 0, or odd where it must be even.
+        ValueError: If a plane has another type or shape than its frame needs.
+    """
+    if isinstance(frame, NV12Frame):
+        _check_plane("luma of an NV12 image", frame.y, ("height", "width"))
+        check_even(frame.width, frame.height)
+        half = (frame.height // 2, frame.width // 2, 2)
+        _check_plane(f"chroma of a {frame.width}x{frame.height} NV12 image", frame.uv, half)
+    elif isinstance(frame, YUV422Frame):
+        _check_plane("YUV 4:2:2 image", frame.packed, ("height", "width", 2))
+        check_size(frame.width, frame.height, "YUV 4:2:2 image")
+    else:
+        frame_size(frame)
+
+
+def _check_plane(what: str, plane: Plane, wanted: tuple[int | str, ...]) -> None:
+    shape = np.shape(plane)
+    fits = len(shape) == len(wanted) and all(
+        isinstance(size, str) or size == got for size, got in zip(wanted, shape, strict=True)
+    )
+    if not isinstance(plane, np.ndarray) or plane.dtype != np.uint8 or not fits:
+        got = f"{plane.dtype} {list(shape)}" if isinstance(plane, np.ndarray) else type(plane)
+        raise ValueError(f"{what} must be uint8 [{', '.join(map(str, wanted))}], got {got}")
+
+
 def nv12_from_buffer(buffer: Any, width: int, height: int, step: int | None = None) -> NV12Frame:
     """See the two planes of NV12 data without copying.
 

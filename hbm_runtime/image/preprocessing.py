@@ -10,7 +10,7 @@ import numpy as np
 
 from hbm_runtime.image.fit_geometry import check_roi
 from hbm_runtime.image.fit_pixels import fit_bgr, fit_grey, fit_nv12
-from hbm_runtime.image.frames import NV12Frame, YUV422Frame, new_nv12
+from hbm_runtime.image.frames import NV12Frame, YUV422Frame, check_planes, new_nv12
 from hbm_runtime.image.picture_inputs import (
     InputSpec,
     NV12Input,
@@ -289,6 +289,7 @@ class _Fit:
 def _seen(image: Frame | Source, encodings: Collection[str]) -> tuple[Frame, _Once]:
     """The frame, and how something is made of it: once for all preprocessors, or each time."""
     if isinstance(image, (NV12Frame, YUV422Frame, np.ndarray)):
+        check_planes(image)
         return image, _each_time
     if not hasattr(image, "once"):
         raise TypeError(

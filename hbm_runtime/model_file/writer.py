@@ -116,7 +116,7 @@ def _tensor(field: str, tensor: TensorSpec) -> bytes:
         ("zero_point", "i", True),
     ):
         value = getattr(tensor, name)
-        numbers = value if isinstance(value, tuple) else (value,)
+        numbers = value if counts or name == "strides" else (value,)
         parts += [struct.pack("<I", len(numbers))] if counts else []
         parts.append(_numbers(f"{field}.{name}", code, numbers))
     return b"".join(parts)

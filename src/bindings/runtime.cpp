@@ -98,7 +98,7 @@ void register_runtime(py::module_& module) {
             return to_python(
                 runtime.sinks()->statistics.snapshot({use.used_bytes, use.idle_bytes}));
           },
-          "Counts and times so far, see hbm_runtime.statistics.")
+          "Counts and times so far, see hbm_runtime.telemetry.statistics.")
       .def("reset_statistics", [](const Runtime& runtime) { runtime.sinks()->statistics.reset(); })
       .def(
           "forget",

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -15,9 +17,11 @@ from hbm_runtime.image import (
     ImageFault,
     InputSpec,
     NormalizeSettings,
+    NV12Frame,
     PictureSettings,
     Preprocessor,
     UnsupportedInputsError,
+    YUV422Frame,
     bgr_to_nv12,
     bgr_to_yuv422,
     fit_bgr,
@@ -345,3 +349,32 @@ def test_a_region_outside_of_the_frame_is_an_image_error(picture: np.ndarray) ->
             with pytest.raises(ImageError, match="96x72") as caught:
                 made_of(one(inputs, shared, fit=fit), picture)
             assert caught.value.fault is ImageFault.OUTSIDE
+
+
+Y64, UV32 = np.zeros((64, 64), np.uint8), np.zeros((32, 32, 2), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("frame", "text"),
+    [
+        (
+            NV12Frame(Y64, UV32[:10, :10]),
+            r"chroma of a 64x64 NV12 image must be uint8 \[32, 32, 2\]",
+        ),
+        (NV12Frame(Y64, UV32.astype(np.float32)), r"chroma .* got float32 \[32, 32, 2\]"),
+        (
+            NV12Frame(Y64.astype(np.float32), UV32),
+            r"luma .* must be uint8 \[height, width\], got float",
+        ),
+        (NV12Frame(Y64[:, :, None], UV32), r"luma .* got uint8 \[64, 64, 1\]"),
+        (NV12Frame(Y64[:63, :63], UV32), "even width and height, got 63x63"),
+        (YUV422Frame(UV32[:, :, :1], "yuyv"), r"must be uint8 \[height, width, 2\]"),
+        (YUV422Frame(UV32.tolist(), "yuyv"), "must be uint8 .* got <class 'list'>"),  # type: ignore[arg-type]
+        (np.zeros((4, 4), np.float32), "must be uint8"),
+    ],
+)
+def test_a_frame_that_was_put_together_wrongly_is_refused(frame: Any, text: str) -> None:
+    y, uv = InputSpec("y", (1, 64, 64, 1), "U8"), InputSpec("uv", (1, 32, 32, 2), "U8")
+    prepare = Preprocessor([y, uv])
+    with pytest.raises(ValueError, match=text):
+        prepare(frame)
