@@ -10,6 +10,7 @@ import numpy
 import numpy.typing
 
 __all__: list[str] = [
+    "CHIPS",
     "MODEL_FILE_MAGIC",
     "MODEL_FILE_MAX_CALLS",
     "MODEL_FILE_MAX_DESCRIPTION_SIZE",
@@ -300,6 +301,11 @@ def stop_jobs(patience: typing.SupportsFloat | typing.SupportsIndex) -> bool:
 def take_log_lines() -> list[typing.Any]:
     """Take the accelerator's log lines as (level, text); 3 is a warning, 4 an error."""
 
+CHIPS: tuple[typing.Any, ...] = (
+    ("S100", "nash-e", 1, 32),
+    ("S100P", "nash-m", 1, 32),
+    ("S600", "nash-p", 4, 64),
+)
 MODEL_FILE_MAGIC: bytes
 MODEL_FILE_MAX_CALLS: int = 4096
 MODEL_FILE_MAX_DESCRIPTION_SIZE: int = 1048576

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from hbm_runtime import _core
+
 
 class Chip(NamedTuple):
     """One chip.
@@ -22,11 +24,5 @@ class Chip(NamedTuple):
     row_alignment: int
 
 
-CHIPS = {
-    chip.name: chip
-    for chip in (
-        Chip("S100", "nash-e", 1, 32),
-        Chip("S100P", "nash-m", 1, 32),
-        Chip("S600", "nash-p", 4, 64),
-    )
-}
+CHIPS = {row[0]: Chip(*row) for row in _core.CHIPS}
+"""By name; the rows stand in ``src/abi/chips.hpp``."""

@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "abi/chips.hpp"
 #include "bindings.hpp"
 #include "core/board/library.hpp"
 #include "core/run/loaded_model.hpp"
@@ -88,6 +89,11 @@ void register_models(py::module_& module) {
       .def_property_readonly("inputs", [](const LoadedModel& model) { return model.info().inputs; })
       .def_property_readonly("outputs",
                              [](const LoadedModel& model) { return model.info().outputs; });
+  py::list chips;
+  for (const Chip& chip : kChips) {
+    chips.append(py::make_tuple(chip.name, chip.march, chip.core_count, chip.pitch_alignment));
+  }
+  module.attr("CHIPS") = py::tuple(chips);
   module.def("load", &load, py::arg("library"), py::arg("files"),
              "Load files together: (list of LoadedModel, list of the files' descriptions).");
 }
