@@ -162,14 +162,15 @@ def test_a_sub_interpreter_is_refused(run_python: Callable[..., str]) -> None:
             import _interpreters as interpreters
         except ImportError:
             import _xxsubinterpreters as interpreters
-        import importlib.util
+        import faulthandler, importlib.util
+        # With a watchdog, because what waited here had the GIL; of the main interpreter, because
+        # no other one can import it from Python 3.12 on.
+        faulthandler.dump_traceback_later(60, exit=True)
         print("begin", flush=True)
-        # Alone: numpy, which the package imports first, may refuse before. With a watchdog, because
-        # what waited here had the GIL.
+        # Alone: numpy, which the package imports first, may refuse before.
         other = interpreters.create()
         interpreters.run_string(other, f'''
-        import faulthandler, importlib.util
-        faulthandler.dump_traceback_later(60, exit=True)
+        import importlib.util
         spec = importlib.util.spec_from_file_location(
             "hbm_runtime._core", {importlib.util.find_spec("hbm_runtime._core").origin!r})
         try:
@@ -177,8 +178,8 @@ def test_a_sub_interpreter_is_refused(run_python: Callable[..., str]) -> None:
         except ImportError as error:
             assert "interpreter" in str(error), error
             print("refused", flush=True)
-        faulthandler.cancel_dump_traceback_later()
         ''')
+        faulthandler.cancel_dump_traceback_later()
         print("end", flush=True)
         """
     )
