@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import signal
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -28,6 +29,9 @@ def _reserved_domain() -> AbstractContextManager[int]:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keeps this run's ROS traffic apart from everything else, whatever the shell has set."""
+    # A job in the background of a shell ignores Ctrl-C, and so would the programs under test.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["ROS_DOMAIN_ID"] = str(_domain.enter_context(_reserved_domain()))
     if os.environ.get("ROS_DISTRO") in ("humble", "iron"):
         os.environ["ROS_LOCALHOST_ONLY"] = "1"
